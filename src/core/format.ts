@@ -1,4 +1,4 @@
-import { AdjointError, show } from './errors.ts';
+import { AdjointError, show } from '../errors.ts';
 
 /** One element as a tensor hands it out; a complex number is its real and its imaginary part. */
 export type PrintableElement = number | bigint | boolean | readonly [re: number, im: number];

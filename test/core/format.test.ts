@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, test } from 'node:test';
-import { AdjointError } from '../../src/core/errors.ts';
 import {
   formatTensor,
   type Printable,
@@ -9,6 +8,7 @@ import {
   type PrintOptions,
   setPrintOptions,
 } from '../../src/core/format.ts';
+import { AdjointError } from '../../src/errors.ts';
 
 type Encoded = number | boolean | string | [Encoded, Encoded];
 
