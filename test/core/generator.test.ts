@@ -45,7 +45,9 @@ const CALLS: Record<string, (generator: Generator, args: unknown[][]) => TypedAr
   },
   'dropout(ones())': (g, [[n], [p]]) => {
     const keep = 1 - (p as number);
-    return filled(new Float32Array(n as number), (out) => g.bernoulli(out, keep)).map((kept) => kept / keep);
+    return filled(new Float32Array(n as number), (out) => g.bernoulli(out, keep)).map(
+      (kept) => kept / Math.fround(keep),
+    );
   },
   'normal()': (g, [[mean, std, shape]]) =>
     filled(new Float32Array(product(shape as number[])), (out) => g.normal(out, mean as number, std as number)),
