@@ -1,0 +1,1 @@
+export { type BackwardCall, backward, type GradCall, grad } from './backward.ts';

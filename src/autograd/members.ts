@@ -1,0 +1,190 @@
+/** What autograd adds to tensors: torch.Tensor's grad, gradFn, requiresGrad, backward and their like. */
+import { isFloatingPoint } from '../core/dtype.ts';
+import { Tensor } from '../core/tensor.ts';
+import { AdjointError, show } from '../errors.ts';
+import { AccumulateGrad } from './accumulate.ts';
+import { type BackwardCall, backward } from './backward.ts';
+import { type GradientHook, type RemovableHandle, register, type TensorHooks } from './hooks.ts';
+import type { Node } from './node.ts';
+import { edgeOf, nodeOf, requiresGrad } from './primitive.ts';
+
+declare module '../core/tensor.ts' {
+  interface Tensor {
+    /** The gradient accumulated by `backward`, or null before there is one (torch.Tensor.grad). */
+    get grad(): Tensor | null;
+    set grad(gradient: Tensor | null);
+    /** The node that made this tensor; null for a leaf (torch.Tensor.grad_fn). */
+    readonly gradFn: Node | null;
+    /** Whether gradients with respect to this tensor can be computed (torch.Tensor.requires_grad). Can be set on leaves of floating dtype. */
+    get requiresGrad(): boolean;
+    set requiresGrad(value: boolean);
+    /** Sets `requiresGrad` and returns the tensor (torch.Tensor.requires_grad_). */
+    requiresGrad_(requiresGrad?: boolean): this;
+    /** Whether no recorded operation made it (torch.Tensor.is_leaf). */
+    readonly isLeaf: boolean;
+    /** Whether a tensor that is no leaf keeps its gradient. */
+    readonly retainsGrad: boolean;
+    /** Keeps the gradient in `grad` although this is no leaf (torch.Tensor.retain_grad). */
+    retainGrad(): void;
+    /** Which output of `gradFn` it is. */
+    readonly outputNr: number;
+    /** How often its memory has been written to in place. */
+    readonly _version: number;
+    /** The same memory as a tensor outside the graph, whose writes autograd does not notice (torch.Tensor.data). */
+    get data(): Tensor;
+    set data(source: Tensor);
+    /** The same memory as a leaf outside the graph (torch.Tensor.detach). */
+    detach(): Tensor;
+    /** Takes this tensor out of the graph that made it (torch.Tensor.detach_). */
+    detach_(): this;
+    /** Calls `hook` with the gradient whenever it is computed; what the hook returns takes its place (torch.Tensor.register_hook). */
+    registerHook(hook: GradientHook): RemovableHandle;
+    /** Calls `hook` after a gradient was added to this leaf's `grad` (torch.Tensor.register_post_accumulate_grad_hook). */
+    registerPostAccumulateGradHook(hook: (tensor: Tensor) => void): RemovableHandle;
+    /**
+     * Adds to the `grad` of every leaf that this tensor was computed from the gradient of this tensor (torch.Tensor.backward).
+     * @param gradient the cotangent; may be left out for a tensor of one element
+     * @throws if the tensor is outside the graph, has several elements and no `gradient` is given, or the graph was released
+     */
+    backward(gradient?: Tensor | null, options?: BackwardCall): void;
+    backward(options: BackwardCall): void;
+  }
+}
+
+function hooksOf(tensor: Tensor): TensorHooks {
+  if (tensor._hooks) return tensor._hooks;
+  const edge = edgeOf(tensor);
+  if (!edge) throw new AdjointError('autograd', 'cannot register a hook on a tensor that does not require gradient');
+  const own = {
+    hooks: new Set<GradientHook>(),
+    postAccumulate: new Set<(t: Tensor) => void>(),
+    retainsGrad: false,
+    tensor: new WeakRef(tensor),
+  };
+  tensor._hooks = own;
+  (edge.node.tensorHooks ??= new Map()).set(edge.nr, own);
+  return own;
+}
+
+function checkLeaf(tensor: Tensor, wanted: boolean): void {
+  if (wanted && !isFloatingPoint(tensor.dtype)) {
+    throw new AdjointError('dtype', `only Tensors of floating point dtype can require gradients, got ${tensor.dtype}`);
+  }
+  if (nodeOf(tensor) && !(tensor._node instanceof AccumulateGrad) && !wanted) {
+    throw new AdjointError(
+      'autograd',
+      'you can only change requiresGrad flags of leaf variables. If you want to use a computed variable in a subgraph that ' +
+        "doesn't require differentiation use const var_no_grad = variable.detach()",
+    );
+  }
+}
+
+const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
+  grad: {
+    get() {
+      return this._grad;
+    },
+    set(gradient: Tensor | null) {
+      if (gradient !== null) {
+        if (!(gradient instanceof Tensor))
+          throw new AdjointError('argument', `grad must be a Tensor or null, got ${show(gradient)}`);
+        if (gradient.dtype !== this.dtype || gradient.shape.join() !== this.shape.join()) {
+          throw new AdjointError(
+            'shape',
+            `grad must be of the tensor's own dtype and shape, ${this.dtype} ${show(this.shape)}; got ${gradient.dtype} ${show(gradient.shape)}`,
+          );
+        }
+      }
+      this._grad = gradient;
+    },
+  },
+  gradFn: {
+    get() {
+      const node = nodeOf(this);
+      return node instanceof AccumulateGrad ? null : node;
+    },
+  },
+  requiresGrad: {
+    get() {
+      return requiresGrad(this);
+    },
+    set(value: boolean) {
+      checkLeaf(this, value);
+      if (this.gradFn === null) this._wantsGrad = value;
+      if (!value) this._node = null;
+    },
+  },
+  isLeaf: {
+    get() {
+      return this.gradFn === null;
+    },
+  },
+  retainsGrad: {
+    get() {
+      return this._hooks?.retainsGrad ?? false;
+    },
+  },
+  outputNr: {
+    get() {
+      return this._outputNr;
+    },
+  },
+  _version: {
+    get() {
+      return this.storage.version;
+    },
+  },
+  data: {
+    get() {
+      return new Tensor(this.storage.alias(), this.shape, this.strides, this.offset);
+    },
+    set(source: Tensor) {
+      if (!(source instanceof Tensor) || source.dtype !== this.dtype) {
+        throw new AdjointError('dtype', `data must be a tensor of dtype ${this.dtype}, got ${show(source)}`);
+      }
+      const { shape, strides, offset } = source;
+      Object.assign(this, { storage: source.storage.alias(), shape, strides, offset });
+    },
+  },
+};
+for (const [name, descriptor] of Object.entries(accessors)) {
+  Object.defineProperty(Tensor.prototype, name, { ...descriptor, configurable: true });
+}
+
+const methods: Partial<Tensor> & ThisType<Tensor> = {
+  requiresGrad_(value = true) {
+    this.requiresGrad = value;
+    return this;
+  },
+  retainGrad() {
+    if (!requiresGrad(this))
+      throw new AdjointError('autograd', "can't retain_grad on Tensor that has requiresGrad: false");
+    if (this.isLeaf) return;
+    (hooksOf(this) as TensorHooks).retainsGrad = true;
+  },
+  detach() {
+    return new Tensor(this.storage, this.shape, this.strides, this.offset);
+  },
+  detach_() {
+    if (this._view) {
+      throw new AdjointError('inplace', "Can't detach views in-place. Use detach() instead");
+    }
+    this._node = null;
+    this._outputNr = 0;
+    this._wantsGrad = false;
+    return this;
+  },
+  registerHook(hook) {
+    return register(hooksOf(this).hooks, hook);
+  },
+  registerPostAccumulateGradHook(hook) {
+    if (!this.isLeaf)
+      throw new AdjointError('autograd', 'post accumulate grad hooks cannot be registered on non-leaf tensors');
+    return register(hooksOf(this).postAccumulate, hook);
+  },
+  backward(first?: Tensor | BackwardCall | null, second?: BackwardCall) {
+    const [gradient, options] = first instanceof Tensor || first == null ? [first, second] : [first.gradient, first];
+    backward(this, gradient ?? null, options);
+  },
+};
+Object.assign(Tensor.prototype, methods);

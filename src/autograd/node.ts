@@ -1,0 +1,82 @@
+import type { DType } from '../core/dtype.ts';
+import type { Shape } from '../core/shape.ts';
+import type { Tensor } from '../core/tensor.ts';
+import type { RemovableHandle } from './hooks.ts';
+import { register, type TensorHooks } from './hooks.ts';
+
+/** One output of a node, as the place where a gradient arrives. */
+export interface Edge {
+  readonly node: Node;
+  readonly nr: number;
+}
+
+/** What a gradient that arrives must look like. */
+export interface Metadata {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+export type Gradients = readonly (Tensor | null)[];
+
+let nodes = 0;
+
+/**
+ * A step of the recorded program, seen backward: it takes the gradients with respect to its outputs and gives those with respect to its
+ * inputs. `edges` says where each of these goes: to an output of the node that made that input, or nowhere.
+ */
+export abstract class Node {
+  /** Later nodes have greater numbers: gradients flow from greater to smaller. */
+  readonly sequence: number;
+  readonly edges: readonly (Edge | null)[];
+  /** One for each output of the step. */
+  readonly outputs: Metadata[] = [];
+  /** The hooks of tensors that are outputs of this step. */
+  tensorHooks: Map<number, TensorHooks & { tensor?: WeakRef<Tensor> }> | null = null;
+  /** Called before and after the gradients are computed. */
+  preHooks: Set<(gradients: Gradients) => Gradients | void> | null = null;
+  postHooks: Set<(gradInputs: Gradients, gradOutputs: Gradients) => Gradients | void> | null = null;
+  /** A place for users to leave notes on the node. */
+  private notes: Record<string, unknown> | null = null;
+
+  constructor(edges: readonly (Edge | null)[]) {
+    this.sequence = nodes++;
+    this.edges = edges;
+  }
+
+  /** The name as PyTorch gives it: `AddBackward0`. */
+  abstract name(): string;
+
+  /** The gradients with respect to the inputs; null where there is none. `wanted` says which are asked for. */
+  abstract apply(gradients: Gradients, wanted: (input: number) => boolean): Gradients;
+
+  /** Drops what was saved for `apply`. */
+  release(): void {}
+
+  /** The nodes that gradients go to next, each with the number of its output. */
+  get nextFunctions(): (readonly [Node | null, number])[] {
+    return this.edges.map((edge) => [edge?.node ?? null, edge?.nr ?? 0]);
+  }
+
+  /** Anything that users want to attach (torch.autograd.graph.Node.metadata). */
+  get metadata(): Record<string, unknown> {
+    return (this.notes ??= {});
+  }
+
+  /** Calls `hook` after this node has run, with the gradients of its inputs and outputs; it may return others for the inputs. */
+  registerHook(hook: (gradInputs: Gradients, gradOutputs: Gradients) => Gradients | void): RemovableHandle {
+    return register((this.postHooks ??= new Set()), hook);
+  }
+
+  /** Calls `hook` before this node runs, with the gradients of its outputs; it may return others. */
+  registerPrehook(hook: (gradOutputs: Gradients) => Gradients | void): RemovableHandle {
+    return register((this.preHooks ??= new Set()), hook);
+  }
+
+  toString(): string {
+    return `<${this.name()}>`;
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
+  }
+}

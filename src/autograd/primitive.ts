@@ -1,0 +1,230 @@
+/**
+ * What every operator that is not made of others consists of: its forward and, for each input, the rule that carries a cotangent back.
+ * Applying one runs the forward and, where a gradient may be wanted later, records a node.
+ */
+import { isFloatingPoint } from '../core/dtype.ts';
+import type { Shape } from '../core/shape.ts';
+import { Tensor } from '../core/tensor.ts';
+import { AdjointError } from '../errors.ts';
+import { AccumulateGrad } from './accumulate.ts';
+import { mode, unrecorded } from './modes.ts';
+import { type Edge, type Gradients, Node } from './node.ts';
+import { checkInPlace, rebase, refreshView } from './view.ts';
+
+/** An input: a tensor, or a number that stands for one. */
+export type Operand = Tensor | number;
+
+/** Where a rule's saved values come from: input k, or `result` (of several: `result - j`). */
+export type Source = number;
+export const result: Source = -1;
+
+/**
+ * The rule for one input: the product of the cotangent with the derivative, written with differentiable operators, from the values
+ * that it names in `saves`.
+ */
+export interface Vjp<P, G = Tensor> {
+  readonly saves: readonly Source[];
+  readonly rule: (cotangent: G, node: OperatorNode<P>, ...saved: Tensor[]) => Tensor | null;
+}
+
+/** The vector-Jacobian product with respect to one input; `saves` lists the inputs (0, 1, ...) or `result` that `rule` needs. */
+export const vjp = <P, G = Tensor>(rule: Vjp<P, G>['rule'], ...saves: Source[]): Vjp<P, G> => ({ saves, rule });
+
+export interface Primitive<P = undefined> {
+  /** As in PyTorch's node names: 'Mul' gives MulBackward0. */
+  readonly name: string;
+  /** Whether the result is a view of input 0. */
+  readonly view?: boolean;
+  /** Whether there are several results: the rules then take all their cotangents, null where there is none. */
+  readonly several?: boolean;
+  forward(params: P, ...inputs: Operand[]): Tensor | Tensor[];
+  /** The rule for one input, or null if it has no derivative. */
+  vjp(input: number, params: P): Vjp<P, never> | null;
+}
+
+type Forward<P, R> = (params: P, ...inputs: Tensor[]) => R;
+type Rules<P, G> = readonly (Vjp<P, G> | null)[] | ((input: number) => Vjp<P, G>);
+
+/** An operator with one result. `rules` has one entry for each input, or is a function where their number varies. */
+export function primitive<P = undefined>(
+  name: string,
+  forward: Forward<P, Tensor>,
+  rules: Rules<P, Tensor>,
+  view = false,
+): Primitive<P> {
+  const rule = typeof rules === 'function' ? rules : (k: number) => rules[k];
+  return { name, view, forward: forward as Primitive<P>['forward'], vjp: rule as Primitive<P>['vjp'] };
+}
+
+/** An operator with several results; its rules get all cotangents. */
+export function primitiveOfSeveral<P = undefined>(
+  name: string,
+  forward: Forward<P, Tensor[]>,
+  rules: Rules<P, Gradients>,
+  view = false,
+): Primitive<P> {
+  const rule = typeof rules === 'function' ? rules : (k: number) => rules[k];
+  return { name, view, several: true, forward: forward as Primitive<P>['forward'], vjp: rule as Primitive<P>['vjp'] };
+}
+
+/** Whether a gradient with respect to `operand` may be asked for. */
+export function requiresGrad(operand: Operand): operand is Tensor {
+  return operand instanceof Tensor && (operand._wantsGrad || nodeOf(operand) !== null);
+}
+
+/** The node that made a tensor, brought up to date if it is a view whose base was written to. */
+export function nodeOf(tensor: Tensor): Node | null {
+  if (tensor._view !== null && tensor._view.version !== tensor.storage.version) refreshView(tensor);
+  return tensor._node;
+}
+
+/** Where the gradient with respect to a tensor goes, or null if it wants none. */
+export function edgeOf(operand: Operand): Edge | null {
+  if (!requiresGrad(operand)) return null;
+  operand._node ??= new AccumulateGrad(operand);
+  return { node: operand._node, nr: operand._outputNr };
+}
+
+/** The node of an applied primitive. */
+export class OperatorNode<P> extends Node {
+  readonly primitive: Primitive<P>;
+  readonly params: P;
+  /** The shapes of the inputs. */
+  readonly shapes: readonly Shape[];
+  private saved: Map<Source, { value: Operand; version: number }> | null;
+
+  constructor(primitive: Primitive<P>, params: P, inputs: readonly Operand[], edges: readonly (Edge | null)[]) {
+    super(edges);
+    this.primitive = primitive;
+    this.params = params;
+    this.shapes = inputs.map((x) => (x instanceof Tensor ? x.shape : []));
+    this.saved = new Map();
+  }
+
+  /** Keeps what the rules of the inputs that want gradients need. */
+  save(inputs: readonly Operand[], results: readonly Tensor[]): void {
+    this.edges.forEach((edge, k) => {
+      const rule = edge && this.primitive.vjp(k, this.params);
+      for (const source of rule?.saves ?? []) {
+        const value = source >= 0 ? inputs[source] : results[-1 - source];
+        this.saved?.set(source, { value, version: value instanceof Tensor ? value.storage.version : 0 });
+      }
+    });
+  }
+
+  name(): string {
+    return `${this.primitive.name}Backward0`;
+  }
+
+  apply(gradients: Gradients, wanted: (input: number) => boolean): Gradients {
+    const cotangent = (this.primitive.several ? gradients : gradients[0]) as never;
+    return this.edges.map((edge, k) => {
+      const rule = edge && wanted(k) ? this.primitive.vjp(k, this.params) : null;
+      if (!rule || cotangent === null) return null;
+      return rule.rule(cotangent, this, ...(rule.saves.map((source) => this.unpack(source)) as Tensor[]));
+    });
+  }
+
+  private unpack(source: Source): Operand {
+    const entry = this.saved?.get(source);
+    if (!entry) {
+      throw new AdjointError(
+        'autograd',
+        'Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). ' +
+          'Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify ' +
+          'retainGraph: true if you need to backward through the graph a second time or if you need to access saved tensors ' +
+          'after calling backward.',
+      );
+    }
+    const { value, version } = entry;
+    if (value instanceof Tensor && value.storage.version !== version) {
+      throw new AdjointError(
+        'inplace',
+        'one of the variables needed for gradient computation has been modified by an inplace operation: ' +
+          `[${value.dtype} ${JSON.stringify(value.shape)}], which is ${source < 0 ? `output ${-1 - source}` : `input ${source}`} of ${this.name()}, ` +
+          `is at version ${value.storage.version}; expected version ${version} instead. Hint: compute on a clone, or out of place`,
+      );
+    }
+    return value;
+  }
+
+  override release(): void {
+    this.saved = null;
+  }
+}
+
+/** Runs a primitive and records it if one of its inputs requires grad. */
+export function apply<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]): Tensor {
+  return run(primitive, params, inputs) as Tensor;
+}
+
+/** The same for a primitive with several results. */
+export function applySeveral<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]): Tensor[] {
+  return run(primitive, params, inputs) as Tensor[];
+}
+
+function run<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]): Tensor | Tensor[] {
+  const out = unrecorded(() => primitive.forward(params, ...inputs));
+  const results = Array.isArray(out) ? out : [out];
+  if (primitive.view) {
+    const base = (inputs[0] as Tensor)._view?.base ?? (inputs[0] as Tensor);
+    for (const r of results)
+      r._view = { base, version: r.storage.version, several: primitive.several ?? false, recorded: mode.grad };
+  }
+  if (mode.grad && inputs.some(requiresGrad)) record(primitive, params, inputs, results);
+  return out;
+}
+
+function record<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[], results: readonly Tensor[]): void {
+  const edges = inputs.map((x, k) => (primitive.vjp(k, params) ? edgeOf(x) : null));
+  if (edges.every((edge) => edge === null)) return;
+  const node = new OperatorNode(primitive, params, inputs, edges);
+  attach(node, results);
+  node.save(inputs, results);
+}
+
+/** Makes `results` the outputs of `node`; those of integer dtypes are no part of the graph. */
+export function attach(node: Node, results: readonly Tensor[]): void {
+  results.forEach((r, nr) => {
+    node.outputs[nr] = { shape: r.shape, dtype: r.dtype };
+    if (!isFloatingPoint(r.dtype)) return;
+    r._node = node;
+    r._outputNr = nr;
+  });
+}
+
+/**
+ * Runs a primitive and writes its result over `self`, its first input, as `self` becomes the output of the node.
+ * @param write computes the result into self's memory; by default it is computed apart and copied
+ */
+export function applyInPlace<P>(
+  primitive: Primitive<P>,
+  params: P,
+  self: Tensor,
+  others: readonly Operand[],
+  write?: () => void,
+): Tensor {
+  const inputs = [self, ...others];
+  const recording = mode.grad && inputs.some(requiresGrad);
+  checkInPlace(self, recording);
+  let node: OperatorNode<P> | undefined;
+  let original: Tensor = self;
+  if (recording) {
+    const edges = inputs.map((x, k) => (primitive.vjp(k, params) ? edgeOf(x) : null));
+    node = new OperatorNode(primitive, params, inputs, edges);
+    // what a rule needs of the old value is about to be overwritten
+    const needed = edges.some((edge, k) => edge && primitive.vjp(k, params)?.saves.includes(0));
+    if (needed) original = unrecorded(() => self.clone());
+  }
+  unrecorded(() => {
+    if (write) write();
+    else self.copy_(primitive.forward(params, ...inputs) as Tensor);
+  });
+  self.storage.version++;
+  if (node) {
+    node.outputs.push({ shape: self.shape, dtype: self.dtype });
+    rebase(self, node);
+    node.save([original, ...others], [self]);
+  }
+  return self;
+}

@@ -1,0 +1,42 @@
+/**
+ * Gives blocks of linear memory back when the storages that owned them are garbage. Nobody frees a tensor by hand: a weak reference to
+ * each storage tells that it is gone. Dead ones are swept up when memory is about to grow by more than it has since the last sweep;
+ * where the host offers it, a garbage collection is made at that moment, so that a loop that never yields does not run out of memory.
+ */
+
+import { collectGarbage } from '../host/garbage.ts';
+import { memoryStats, onPressure, release } from '../kernels/memory.ts';
+
+interface Tracked {
+  readonly owner: WeakRef<object>;
+  readonly address: number;
+  readonly bytes: number;
+}
+
+let tracked: Tracked[] = [];
+const leastGrowth = 64 * 2 ** 20;
+/** Bytes in use at which the next sweep is due. */
+let due = leastGrowth;
+
+export function track(owner: object, address: number, bytes: number): void {
+  tracked.push({ owner: new WeakRef(owner), address, bytes });
+}
+
+/** Releases the blocks of storages that have been collected. */
+export function sweep(): void {
+  const alive: Tracked[] = [];
+  for (const entry of tracked) {
+    if (entry.owner.deref()) alive.push(entry);
+    else release(entry.address, entry.bytes);
+  }
+  tracked = alive;
+}
+
+onPressure((bytes) => {
+  if (memoryStats.allocated + bytes < due) return false;
+  collectGarbage();
+  sweep();
+  // Half as much again as what is alive may accumulate before it is worth looking again.
+  due = Math.max(memoryStats.allocated * 1.5, memoryStats.allocated + leastGrowth);
+  return true;
+});

@@ -1,0 +1,60 @@
+/**
+ * The memory behind tensors. A storage of at most 64 bytes is a typed array on the JavaScript heap, which costs nothing to track and to
+ * collect. A larger one is a block of linear memory, given back when its Storage object has died (see reclaim.ts).
+ */
+import { arrayOf, bytesOf, type ElementType, type TypedArray } from '../kernels/element.ts';
+import { allocate, heap, outOfMemory, slotBytes } from '../kernels/memory.ts';
+import { track } from './reclaim.ts';
+
+export class Storage {
+  readonly dtype: ElementType;
+  readonly length: number;
+  /** Its address in linear memory, or 0. */
+  readonly address: number;
+  /** The elements themselves, if they are few. */
+  readonly array: TypedArray | null;
+  /** Counts the writes in place, for all tensors that share this storage. */
+  version = 0;
+  /** Keeps the memory alive that this storage shares under a version counter of its own. */
+  private readonly owner: Storage | null;
+
+  private constructor(
+    dtype: ElementType,
+    length: number,
+    address: number,
+    array: TypedArray | null,
+    owner: Storage | null,
+  ) {
+    this.dtype = dtype;
+    this.length = length;
+    this.address = address;
+    this.array = array;
+    this.owner = owner;
+  }
+
+  /** Room for `length` elements, whose values are not set. */
+  static allocate(dtype: ElementType, length: number): Storage {
+    const bytes = length * bytesOf[dtype];
+    if (bytes <= slotBytes) return new Storage(dtype, length, 0, new arrayOf[dtype](length), null);
+    if (!(bytes < 2 ** 32)) throw outOfMemory(bytes);
+    const storage = new Storage(dtype, length, allocate(bytes), null, null);
+    track(storage, storage.address, bytes);
+    return storage;
+  }
+
+  /** The same memory under another version counter: writes to one are not seen as changes of the other. */
+  alias(): Storage {
+    return new Storage(this.dtype, this.length, this.address, this.array, this.owner ?? this);
+  }
+
+  /** The elements, to read or write at once: the next allocation may move linear memory. */
+  elements(): TypedArray {
+    if (this.array) return this.array;
+    return new arrayOf[this.dtype](heap.uint8.buffer, this.address, this.length);
+  }
+
+  /** Whether both lie in the same memory. */
+  shares(other: Storage): boolean {
+    return this.array ? this.array === other.array : this.address === other.address;
+  }
+}

@@ -1,0 +1,32 @@
+/** Makes the operators methods of Tensor, in types and at run time. */
+import { Tensor } from '../core/tensor.ts';
+import * as copy from './copy.ts';
+import * as inplace from './inplace.ts';
+import type { Methods } from './named.ts';
+import * as pointwise from './pointwise.ts';
+import * as view from './view.ts';
+
+const families = { copy, inplace, pointwise, view };
+
+type Families = typeof copy & typeof inplace & typeof pointwise & typeof view;
+
+declare module '../core/tensor.ts' {
+  interface Tensor extends Methods<Families> {}
+}
+
+type Operator = (x: Tensor, ...args: unknown[]) => unknown;
+
+/** Called once by the package's entry. */
+export function installMethods(): void {
+  for (const family of Object.values(families)) {
+    for (const [name, operator] of Object.entries(family as Record<string, Operator>)) {
+      Object.defineProperty(Tensor.prototype, name, {
+        value(this: Tensor, ...args: unknown[]) {
+          return operator(this, ...args);
+        },
+        writable: true,
+        configurable: true,
+      });
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/** Arguments by position or by name, as API.md's rule 7 has them: `sum(x, 1, true)`, `sum(x, 1, { keepdim: true })`, `sum(x, { dim: 1 })`. */
+import { checkOptions, isOptions } from '../core/options.ts';
+import type { Tensor } from '../core/tensor.ts';
+
+type Tail<T extends readonly unknown[]> = T extends readonly [unknown?, ...infer Rest] ? Rest : [];
+
+/** An object of the parameters `Params` under the names `Names`; the optional ones are optional. */
+type ByName<Names extends readonly unknown[], Params extends readonly unknown[]> = number extends Params['length']
+  ? unknown
+  : Names extends readonly [infer Name extends string, ...infer MoreNames]
+    ? Params extends readonly [infer First, ...infer More]
+      ? { [K in Name]: First } & ByName<MoreNames, More>
+      : Params extends readonly [(infer First)?, ...infer More]
+        ? { [K in Name]?: First } & ByName<MoreNames, More>
+        : unknown
+    : unknown;
+
+/** Any number of parameters by position, the rest by name. */
+export type Arguments<
+  Names extends readonly unknown[],
+  Params extends readonly unknown[],
+> = number extends Params['length']
+  ? Params
+  : Params extends readonly []
+    ? []
+    : Params extends readonly [infer First, ...infer More]
+      ? [options: ByName<Names, Params>] | [First, ...Arguments<Tail<Names>, More>]
+      : Params extends readonly [(infer First)?, ...infer More]
+        ? [options?: ByName<Names, Params>] | [First | undefined, ...Arguments<Tail<Names>, More>]
+        : [];
+
+/**
+ * Lets every parameter of `operator` after its first also be given by name, in one object at the end.
+ * @param names of the parameters after the first, in order
+ */
+export function named<const Names extends readonly string[], X, Params extends readonly unknown[], R>(
+  name: string,
+  names: Names,
+  operator: (x: X, ...params: Params) => R,
+): (x: X, ...args: Arguments<Names, Params>) => R {
+  return (x: X, ...args: readonly unknown[]): R => {
+    const options = args[args.length - 1];
+    if (!isOptions(options)) return operator(x, ...(args as unknown as Params));
+    checkOptions(name, options, names.slice(args.length - 1));
+    const params = names.map((key, k) => (k < args.length - 1 ? args[k] : options[key]));
+    return operator(x, ...(params as unknown as Params));
+  };
+}
+
+type Method<F> = F extends (x: Tensor, ...rest: infer Rest) => infer R ? (...args: Rest) => R : never;
+
+/** The functions of a module as methods of their first argument. */
+export type Methods<Ops> = { [K in keyof Ops]: Method<Ops[K]> };
