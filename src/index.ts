@@ -1,5 +1,6 @@
 import { installMethods } from './ops/methods.ts';
-import './autograd/members.ts';
+import { installOperators } from './ops/operators.ts';
+import { installMembers } from './autograd/members.ts';
 
 export * as autograd from './autograd/index.ts';
 export * from './autograd/modes.ts';
@@ -7,4 +8,6 @@ export * from './core/creation.ts';
 export { Tensor } from './core/tensor.ts';
 export * from './ops/pointwise.ts';
 
+installMembers();
 installMethods();
+installOperators();

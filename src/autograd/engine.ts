@@ -91,13 +91,13 @@ export function runBackward(
   const tasks = explore(roots, inputs);
   const captured: (Tensor | null)[] = (inputs ?? []).map(() => null);
   const wantedAt = new Map<Node, number[]>();
-  inputs?.forEach((edge, i) => wantedAt.set(edge.node, [...(wantedAt.get(edge.node) ?? []), i]));
+  for (const [i, { node }] of (inputs ?? []).entries()) wantedAt.set(node, [...(wantedAt.get(node) ?? []), i]);
 
   const before = mode.grad;
   mode.grad = options.createGraph;
   try {
     const ready = new ReadyQueue();
-    roots.forEach((root, i) => receive(tasks.get(root.node) as Task, root, seeds[i]));
+    for (const [i, root] of roots.entries()) receive(tasks.get(root.node) as Task, root, seeds[i]);
     for (const node of new Set(roots.map((root) => root.node))) if (tasks.get(node)?.missing === 0) ready.push(node);
 
     while (ready.size > 0) {

@@ -147,9 +147,6 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
     },
   },
 };
-for (const [name, descriptor] of Object.entries(accessors)) {
-  Object.defineProperty(Tensor.prototype, name, { ...descriptor, configurable: true });
-}
 
 const methods: Partial<Tensor> & ThisType<Tensor> = {
   requiresGrad_(value = true) {
@@ -187,4 +184,11 @@ const methods: Partial<Tensor> & ThisType<Tensor> = {
     backward(this, gradient ?? null, options);
   },
 };
-Object.assign(Tensor.prototype, methods);
+
+/** Called once by the package's entry. */
+export function installMembers(): void {
+  for (const [name, descriptor] of Object.entries(accessors)) {
+    Object.defineProperty(Tensor.prototype, name, { ...descriptor, configurable: true });
+  }
+  Object.assign(Tensor.prototype, methods);
+}

@@ -57,10 +57,7 @@ export function readOptions(
 }
 
 /** Splits the options off a list of sizes. */
-export function readSizes(
-  call: string,
-  args: readonly unknown[],
-): { shape: number[]; options: TensorOptions | undefined } {
+export function readSizes(args: readonly unknown[]): { shape: number[]; options: TensorOptions | undefined } {
   const last = args[args.length - 1];
   const hasOptions = args.length > 0 && (isOptions(last) || last === undefined);
   return {
@@ -77,7 +74,7 @@ export function leaf(t: Tensor, requiresGrad: boolean): Tensor {
 
 /** @internal One value as an element of a dtype's array. */
 export function element(value: Scalar, dtype: DType): number | bigint {
-  if (dtype === 'bool') return Number(value) !== 0 || value !== value ? 1 : 0;
+  if (dtype === 'bool') return Number(value) === 0 ? 0 : 1;
   if (dtype !== 'int64') return Number(value);
   return typeof value === 'bigint' ? value : BigInt(Math.trunc(Number(value)));
 }
@@ -111,13 +108,13 @@ export function ones(...args: SizesAndOptions): Tensor {
 
 /** A tensor whose elements are not set: whatever the memory held (torch.empty). */
 export function empty(...args: SizesAndOptions): Tensor {
-  const { shape, options } = readSizes('empty', args);
+  const { shape, options } = readSizes(args);
   const { dtype, requiresGrad } = readOptions('empty', options, getDefaultDtype());
   return leaf(Tensor.empty(shape, dtype), requiresGrad);
 }
 
 function ofSizes(call: string, args: readonly unknown[], value: number): Tensor {
-  const { shape, options } = readSizes(call, args);
+  const { shape, options } = readSizes(args);
   const { dtype, requiresGrad } = readOptions(call, options, getDefaultDtype());
   return leaf(filled(shape, value, dtype), requiresGrad);
 }
@@ -267,7 +264,7 @@ function flatten(data: NestedArray, shape: Shape): Scalar[] {
         `tensor: nested arrays are ragged: expected sequence of length ${shape[d]} at dim ${d} (got ${got} at ${showShape(path)})`,
       );
     }
-    part.forEach((inner, i) => visit(inner, d + 1, [...path, i]));
+    for (const [i, inner] of part.entries()) visit(inner, d + 1, [...path, i]);
   };
   visit(data, 0, []);
   return leaves;

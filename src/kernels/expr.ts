@@ -149,7 +149,7 @@ export const and = op2('and');
 export const or = op2('or');
 export const xor = op2('xor');
 export const not = op1('not');
-export const isNaN = (a: Scalar): Expr => ne(a, a);
+export const isNan = (a: Scalar): Expr => ne(a, a);
 export const isInfinite = (a: Scalar): Expr => eq(abs(a), Number.POSITIVE_INFINITY);
 
 /** `then` where the condition holds, `otherwise` elsewhere. */

@@ -57,7 +57,7 @@ export function pointwiseKernel(e: Expr, type: ElementType, operands: readonly O
   const pointers = all.map((o) => (o.mode === 'parameter' ? undefined : fn.local('i32')));
   const strides = all.map((o) => (o.mode === 'strided' ? fn.local('i32') : undefined));
   const setup: Code[] = [inner.set(i32.load(descriptor.get))];
-  strides.forEach((stride, k) => stride && setup.push(stride.set(field(k, 1))));
+  for (const [k, stride] of strides.entries()) if (stride) setup.push(stride.set(field(k, 1)));
 
   // What does not move along the inner loop is loaded before it.
   lowering.begin([]);

@@ -65,7 +65,7 @@ export function foldLoops(shape: Shape, strides: readonly Shape[]): Loops {
     if (outer >= 0 && folded.every((own, k) => strides[k][d] === own[outer] * sizes[outer])) sizes[outer] *= size;
     else {
       sizes.push(size);
-      folded.forEach((own, k) => own.push(strides[k][d]));
+      for (const [k, own] of folded.entries()) own.push(strides[k][d]);
     }
   }
   sizes.reverse();

@@ -135,12 +135,12 @@ const NanToNum = new Pointwise(
   'NanToNum',
   (x, nan, high, low) =>
     s.select(
-      s.isNaN(x),
+      s.isNan(x),
       nan,
       s.select(s.eq(x, Number.POSITIVE_INFINITY), high, s.select(s.eq(x, Number.NEGATIVE_INFINITY), low, x)),
     ),
   4,
-  { derivatives: [(x) => s.number(s.not(s.or(s.isNaN(x), s.isInfinite(x)))), null, null, null] },
+  { derivatives: [(x) => s.number(s.not(s.or(s.isNan(x), s.isInfinite(x)))), null, null, null] },
 );
 const Same = new Pointwise('NanToNum', (x) => s.raw('neg', s.raw('neg', x)), 1);
 /**
@@ -432,7 +432,7 @@ export const gt = binary('gt', s.gt);
 /** x >= other (torch.ge). */
 export const ge = binary('ge', s.ge);
 /** Whether x is NaN (torch.isnan). */
-export const isnan = unary('isnan', s.isNaN);
+export const isnan = unary('isnan', s.isNan);
 /** Whether x is infinite (torch.isinf). */
 export const isinf = unary('isinf', (x) => s.eq(s.abs(x), Number.POSITIVE_INFINITY), floating);
 /** Whether x is neither infinite nor NaN (torch.isfinite). */
