@@ -69,7 +69,7 @@ export function primitiveOfSeveral<P = undefined>(
 
 /** Whether a gradient with respect to `operand` may be asked for. */
 export function requiresGrad(operand: Operand): operand is Tensor {
-  return operand instanceof Tensor && (operand._wantsGrad || nodeOf(operand) !== null);
+  return typeof operand !== 'number' && (operand._wantsGrad || nodeOf(operand) !== null);
 }
 
 /** The node that made a tensor, brought up to date if it is a view whose base was written to. */
@@ -91,25 +91,35 @@ export class OperatorNode<P> extends Node {
   readonly params: P;
   /** The shapes of the inputs. */
   readonly shapes: readonly Shape[];
-  private saved: Map<Source, { value: Operand; version: number }> | null;
+  /** The saved values, each at the place of its source: inputs first, then results. Null once released. */
+  private saved: Operand[] | null = [];
+  /** The versions of the tensors among them when they were saved. */
+  private readonly versions: number[] = [];
 
   constructor(primitive: Primitive<P>, params: P, inputs: readonly Operand[], edges: readonly (Edge | null)[]) {
     super(edges);
     this.primitive = primitive;
     this.params = params;
-    this.shapes = inputs.map((x) => (x instanceof Tensor ? x.shape : []));
-    this.saved = new Map();
+    this.shapes = inputs.map((x) => (typeof x === 'number' ? [] : x.shape));
+  }
+
+  private slot(source: Source): number {
+    return source >= 0 ? source : this.shapes.length - 1 - source;
   }
 
   /** Keeps what the rules of the inputs that want gradients need. */
   save(inputs: readonly Operand[], results: readonly Tensor[]): void {
-    this.edges.forEach((edge, k) => {
-      const rule = edge && this.primitive.vjp(k, this.params);
-      for (const source of rule?.saves ?? []) {
+    const saved = this.saved as Operand[];
+    for (let k = 0; k < inputs.length; k++) {
+      const rule = this.edges[k] && this.primitive.vjp(k, this.params);
+      if (!rule) continue;
+      for (const source of rule.saves) {
         const value = source >= 0 ? inputs[source] : results[-1 - source];
-        this.saved?.set(source, { value, version: value instanceof Tensor ? value.storage.version : 0 });
+        const slot = this.slot(source);
+        saved[slot] = value;
+        if (typeof value !== 'number') this.versions[slot] = value.storage.version;
       }
-    });
+    }
   }
 
   name(): string {
@@ -126,8 +136,9 @@ export class OperatorNode<P> extends Node {
   }
 
   private unpack(source: Source): Operand {
-    const entry = this.saved?.get(source);
-    if (!entry) {
+    const slot = this.slot(source);
+    const value = this.saved?.[slot];
+    if (value === undefined) {
       throw new AdjointError(
         'autograd',
         'Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). ' +
@@ -136,8 +147,8 @@ export class OperatorNode<P> extends Node {
           'after calling backward.',
       );
     }
-    const { value, version } = entry;
-    if (value instanceof Tensor && value.storage.version !== version) {
+    const version = this.versions[slot];
+    if (typeof value !== 'number' && value.storage.version !== version) {
       throw new AdjointError(
         'inplace',
         'one of the variables needed for gradient computation has been modified by an inplace operation: ' +
@@ -164,20 +175,35 @@ export function applySeveral<P>(primitive: Primitive<P>, params: P, inputs: read
 }
 
 function run<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]): Tensor | Tensor[] {
-  const out = unrecorded(() => primitive.forward(params, ...inputs));
-  const results = Array.isArray(out) ? out : [out];
-  if (primitive.view) {
-    const base = (inputs[0] as Tensor)._view?.base ?? (inputs[0] as Tensor);
-    for (const r of results)
-      r._view = { base, version: r.storage.version, several: primitive.several ?? false, recorded: mode.grad };
+  const recording = mode.grad;
+  let out: Tensor | Tensor[];
+  mode.grad = false;
+  try {
+    out = primitive.forward(params, ...inputs);
+  } finally {
+    mode.grad = recording;
   }
-  if (mode.grad && inputs.some(requiresGrad)) record(primitive, params, inputs, results);
+  if (primitive.view) markViews(inputs[0] as Tensor, out, primitive.several ?? false);
+  if (recording && inputs.some(requiresGrad)) record(primitive, params, inputs, Array.isArray(out) ? out : [out]);
   return out;
 }
 
+function markViews(of: Tensor, out: Tensor | Tensor[], several: boolean): void {
+  const base = of._view?.base ?? of;
+  for (const view of Array.isArray(out) ? out : [out]) {
+    view._view = { base, version: view.storage.version, several, recorded: mode.grad };
+  }
+}
+
 function record<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[], results: readonly Tensor[]): void {
-  const edges = inputs.map((x, k) => (primitive.vjp(k, params) ? edgeOf(x) : null));
-  if (edges.every((edge) => edge === null)) return;
+  const edges: (Edge | null)[] = [];
+  let any = false;
+  for (let k = 0; k < inputs.length; k++) {
+    const edge = typeof inputs[k] !== 'number' && primitive.vjp(k, params) ? edgeOf(inputs[k]) : null;
+    edges.push(edge);
+    any ||= edge !== null;
+  }
+  if (!any) return;
   const node = new OperatorNode(primitive, params, inputs, edges);
   attach(node, results);
   node.save(inputs, results);
@@ -185,12 +211,13 @@ function record<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[
 
 /** Makes `results` the outputs of `node`; those of integer dtypes are no part of the graph. */
 export function attach(node: Node, results: readonly Tensor[]): void {
-  results.forEach((r, nr) => {
-    node.outputs[nr] = { shape: r.shape, dtype: r.dtype };
-    if (!isFloatingPoint(r.dtype)) return;
+  for (let nr = 0; nr < results.length; nr++) {
+    const r = results[nr];
+    node.outputs.push({ shape: r.shape, dtype: r.dtype });
+    if (!isFloatingPoint(r.dtype)) continue;
     r._node = node;
     r._outputNr = nr;
-  });
+  }
 }
 
 /**

@@ -65,23 +65,26 @@ interface Typed {
  * after them scalars, only when they are of a higher category (bool, integer, floating).
  */
 export function resultType(operands: readonly (Typed | Scalar)[]): DType {
-  let result: DType | undefined;
-  for (const priority of [0, 1, 2]) {
-    let own: DType | undefined;
-    for (const operand of operands) {
-      const rank = typeof operand !== 'object' ? 2 : operand.shape.length === 0 ? 1 : 0;
-      if (rank !== priority) continue;
-      const dtype = typeof operand === 'object' ? operand.dtype : dtypeOfScalar(operand);
-      own = own === undefined ? dtype : promoteTypes(own, dtype);
-    }
-    if (own === undefined) continue;
-    if (result === undefined || category(own) > category(result)) {
-      // a scalar of a higher category brings that category, not its own width
-      result = result === undefined ? own : priority === 2 && isFloat(own) ? defaultDType : promoteTypes(result, own);
-    }
+  let dimensioned: DType | undefined;
+  let zeroDimensional: DType | undefined;
+  let scalar: DType | undefined;
+  for (const x of operands) {
+    if (typeof x !== 'object') scalar = promoted(scalar, dtypeOfScalar(x));
+    else if (x.shape.length > 0) dimensioned = promoted(dimensioned, x.dtype);
+    else zeroDimensional = promoted(zeroDimensional, x.dtype);
   }
-  return result ?? defaultDType;
+  const ofTensors = raised(dimensioned, zeroDimensional);
+  // a scalar of a higher category brings that category, not its own width
+  return raised(ofTensors, scalar !== undefined && isFloat(scalar) ? defaultDType : scalar) ?? defaultDType;
 }
+
+const promoted = (a: DType | undefined, b: DType): DType => (a === undefined ? b : promoteTypes(a, b));
+
+/** `a`, unless `b` is of a higher category. */
+const raised = (a: DType | undefined, b: DType | undefined): DType | undefined => {
+  if (a === undefined || b === undefined) return a ?? b;
+  return category(b) > category(a) ? promoteTypes(a, b) : a;
+};
 
 /** Whether values of `from` may be written into a tensor of `to` (torch.can_cast). */
 export const canCast = (from: DType, to: DType): boolean => category(from) <= category(to);
