@@ -1,10 +1,10 @@
 /**
- * Transcendental functions of float32 as expressions in float64 arithmetic. The arguments are float32 values, so that powers and
- * products of a few of them neither overflow nor lose much; the result is rounded to float32 afterwards, which also makes infinities
- * and zeros of results beyond its range. With a relative error below 1e-9 before that rounding, a result is within 0.52 units in the
- * last place of the true value. The special cases are those of C99.
+ * Transcendental functions of float32 as expressions in float64 arithmetic. The arguments are float32 values, so that
+ * powers and products of a few of them neither overflow nor lose much; the result is rounded to float32 afterwards,
+ * which also makes infinities and zeros of results beyond its range. With a relative error below 1e-9 before that
+ * rounding, a result is within 0.52 units in the last place of the true value. The special cases are those of C99.
  *
- * The coefficients are minimax for the relative error; scripts/fit.py finds them.
+ * The coefficients are minimax for the relative error, which is noted beside them; scripts/fit.py finds them.
  */
 import {
   abs,
@@ -40,29 +40,29 @@ import {
   trunc,
 } from './expr.ts';
 
-/** x and a bound, whichever is less or greater; NaN where x is: a comparison in the shape of the instructions pmin and pmax. */
+/** The lesser and the greater of x and a bound, NaN where x is, in the shape of the instructions pmin and pmax. */
 const atMost = (x: Expr, bound: Scalar): Expr => select(lt(bound, x), bound, x);
 const atLeast = (x: Expr, bound: Scalar): Expr => select(lt(x, bound), bound, x);
 const clamp = (x: Expr, bound: number): Expr => atLeast(atMost(x, bound), -bound);
 
-/** Stands in for infinity in what would otherwise be inf / inf or inf - inf: its square is finite, its ratio to any float32 extreme. */
+/** Stands in for infinity where that would make NaN: its square is finite, and beside it all float32 numbers vanish. */
 const huge = 2 ** 400;
 
 /** y, which is finite, made infinite or NaN where x is: beside it, x * 1e-300 vanishes. */
 const followBeyond = (y: Expr, x: Expr): Expr => fma(x, 1e-300, y);
 
-/** The nearest multiple of a power of two; unlike `round` it gives +0 for -0, which keeps the sign in `x - nearest(x)`. */
+/** The nearest multiple of a power of two. Unlike `round` it makes +0 of -0, which keeps the sign in `x - nearest(x)`. */
 function nearest(x: Expr, step = 1): Expr {
   const magic = 1.5 * 2 ** 52 * step;
   return sub(add(x, magic), magic);
 }
 
-// Exponential functions: 2^t = 2^k 2^f with k whole and |f| <= 1/2. t is clamped to 160 either way, where the result has long left
-// float32 but neither 2^t nor its inverse or half has left float64.
+// Exponential functions: 2^t = 2^k 2^f with k whole and |f| <= 1/2. t is clamped to 160 either way, where the result has
+// long left float32 but neither 2^t nor its inverse has left float64.
 
 /**
- * 2^(f/4) in powers of f, and of that the fourth power, is cheaper than a longer series. The part above 1 has an error of 4.2e-10, so that
- * 2^f has one of 1.5e-10 and whole powers are exact.
+ * 2^(f/4) in powers of f, whose fourth power is cheaper than a longer series. 2^(f/4) - 1 has an error of 4.2e-10, so
+ * that 2^f has one of 1.5e-10 and whole powers are exact.
  */
 const fourthRoot = [
   1, 0.17328679513771386, 0.015014155950674898, 0.0008672517524414107, 3.758256848637297e-5, 1.3021052540362898e-6,
@@ -117,8 +117,8 @@ function tanh(x: Expr): Expr {
   return div(mul(bounded, polynomial(z, tanhNumerator)), polynomial(z, tanhDenominator));
 }
 
-// Logarithms: x = m 2^e with m in [1/c, 2/c), c near the square root of 2, and log m = 2 atanh s with s = (m - 1) / (m + 1).
-// c has so few bits that c x, its significand c m, and c m - c are exact.
+// Logarithms: x = m 2^e with m in [1/c, 2/c), c near the square root of 2, and log m = 2 atanh s for
+// s = (m - 1) / (m + 1) = (c m - c) / (c m + c). c has so few bits that c x, its significand c m, and c m - c are exact.
 
 const c = 181 / 128;
 
@@ -133,13 +133,8 @@ function boundedLog(x: Expr, lnBase: number, series = logSeries): Expr {
   const scaled = mul(x, c);
   const m = significand(scaled);
   const s = div(sub(m, c), add(m, c));
-  const fraction = mul(
-    s,
-    polynomial(
-      square(s),
-      series.map((a) => a / lnBase),
-    ),
-  );
+  const coefficients = series.map((a) => a / lnBase);
+  const fraction = mul(s, polynomial(square(s), coefficients));
   return lnBase === Math.LN2 ? add(exponent(scaled), fraction) : fma(exponent(scaled), Math.LN2 / lnBase, fraction);
 }
 
@@ -150,8 +145,8 @@ const whereDefined = (x: Expr, logarithm: Expr): Expr =>
 const log = (lnBase: number) => (x: Expr) => whereDefined(x, followBeyond(boundedLog(x, lnBase), x));
 
 /**
- * log(1 + x) for finite x > -1. With m = (1 + x) 2^-e, m - 1 = x 2^-e - (1 - 2^-e) is x itself where e = 0. The exponent is negated
- * by a subtraction, which makes +0 of 0, so that the sum keeps the sign of -0.
+ * log(1 + x) for finite x > -1. With m = (1 + x) 2^-e, m - 1 = x 2^-e - (1 - 2^-e) is x itself where e = 0. The exponent
+ * is negated by a subtraction, which makes +0 of 0, so that the sum keeps the sign of -0.
  */
 function boundedLog1p(x: Expr): Expr {
   const minusE = raw('sub', 0, exponent(mul(add(x, 1), c)));
@@ -186,8 +181,8 @@ function atanh(x: Expr): Expr {
   return copysign(mul(log1p(div(add(a, a), sub(1, a))), 0.5), x);
 }
 
-// Trigonometric functions: the argument less a multiple of pi or pi / 2, which is subtracted in two parts. The first has 31 bits, so
-// that its products with the multiples up to `reach` are exact.
+// Trigonometric functions: the argument less a multiple of pi or pi / 2, which is subtracted in two parts. The first has
+// 31 bits, so that its products are exact for arguments up to `reach`.
 
 type TwoParts = readonly [high: number, low: number];
 const pi: TwoParts = [3.1415926534682512, 1.2154201013012384e-10];
@@ -195,8 +190,8 @@ const halfPi: TwoParts = [pi[0] / 2, pi[1] / 2];
 const reach = 2 ** 22;
 
 /**
- * x = r + (n - shift) period with whole n and |r| <= period / 2: gives r and (-1)^n. Counting periods in steps of 2^11 puts the parity
- * of n where exp2int puts the sign: 2^n 's exponent has 11 bits, the sign is the twelfth.
+ * x = r + (n - shift) period with whole n and |r| <= period / 2: gives r and (-1)^n. exp2int assembles the eleven bits
+ * of an exponent, above which is the sign: counting 2^11 for each period puts the parity of n there.
  */
 function reduce(x: Expr, [high, low]: TwoParts, shift = 0): { r: Expr; sign: Expr } {
   const step = 2 ** 11;
@@ -308,13 +303,13 @@ function erfc(x: Expr): Expr {
 function pow(x: Expr, y: Expr): Expr {
   const a = abs(x);
   const logarithm = select(eq(a, 0), Number.NEGATIVE_INFINITY, followBeyond(boundedLog(a, Math.LN2, fineLogSeries), a));
-  // y is bounded for log2 1 = 0
+  // y is bounded for the sake of (-1)^inf, whose logarithm is 0
   const magnitude = exp2(mul(clamp(y, huge), logarithm));
   const half = mul(y, 0.5);
   const whole = eq(floor(y), y);
   const odd = and(whole, ne(floor(half), half));
-  const undefined_ = and(not(whole), and(lt(x, 0), gt(x, Number.NEGATIVE_INFINITY)));
-  const power = select(undefined_, Number.NaN, select(odd, copysign(magnitude, x), magnitude));
+  const complex = and(not(whole), and(lt(x, 0), gt(x, Number.NEGATIVE_INFINITY)));
+  const power = select(complex, Number.NaN, select(odd, copysign(magnitude, x), magnitude));
   return select(or(eq(x, 1), eq(y, 0)), 1, power);
 }
 
@@ -327,14 +322,14 @@ function hypot(x: Expr, y: Expr): Expr {
 }
 
 /**
- * a - trunc(a / b) b for a = |x| and b = |y|, with the sign of x. Quotients below 2^28 of numbers of 24 bits are too far from the next whole
- * number to be rounded up to it, and their products with b are exact; greater ones are left to the host.
+ * a - trunc(a / b) b for a = |x| and b = |y|, with the sign of x. Quotients below 2^28 of numbers of 24 bits are too far
+ * below the next whole number to be rounded up to it, and their products with b are exact; greater ones are the host's.
  */
 function fmod(x: Expr, y: Expr): Expr {
   const a = abs(x);
   const b = atMost(abs(y), huge);
   const quotient = trunc(div(a, b));
-  return hostWhere(ge(quotient, 2 ** 28), copysign(fma(neg(quotient), b, a), x), 'fmod', x, y);
+  return hostWhere(ge(quotient, 2 ** 28), copysign(sub(a, mul(quotient, b)), x), 'fmod', x, y);
 }
 
 /** The approximation of each function, to be evaluated in float64 for arguments that are float32 values. */

@@ -1,6 +1,6 @@
 /**
- * Transcendental functions of JavaScript numbers: `Math`'s, with C99's special cases where those differ, and the error functions that
- * `Math` lacks. For float64 tensors, for single numbers, and for the arguments that approx.ts leaves to the host.
+ * Transcendental functions of JavaScript numbers: `Math`'s, with C99's special cases where those differ, and the error
+ * functions that `Math` lacks. For float64 tensors, and for the arguments that approx.ts leaves to the host.
  */
 import type { Transcendental } from './expr.ts';
 
@@ -16,8 +16,9 @@ const erfSeries = [
 ];
 
 /**
- * (1 + 2 x) exp(x^2) erfc(x) in powers of u = (x - 3) / (x + 3) for x >= 1/2, as far as erfc does not underflow; error 6.2e-18. The form is
- * that of M. M. Shepherd and J. G. Laframboise, Chebyshev approximation of (1+2x)exp(x^2)erfc x in 0 <= x < inf, Math. Comp. 36 (1981).
+ * (1 + 2 x) exp(x^2) erfc(x) in powers of u = (x - 3) / (x + 3) for x >= 1/2, as far as erfc does not underflow; error
+ * 6.2e-18. The form is that of M. M. Shepherd and J. G. Laframboise, "Chebyshev approximation of (1+2x)exp(x^2)erfc x in
+ * 0 <= x < inf", Mathematics of Computation 36 (1981).
  */
 const scaledErfcSeries = [
   1.2530080582697296, -0.13562110612458134, -0.0475622943534505, 0.12964515870278284, -0.11927366341532929,
@@ -30,7 +31,7 @@ const scaledErfcSeries = [
 /** erfc of x >= 1/2. */
 function erfcTail(x: number): number {
   if (x > 28) return 0;
-  // x^2 = high^2 + (x - high) (x + high), the first of which is exact: rounding x^2 would be magnified by the exponential.
+  // x^2 = high^2 + (x - high) (x + high), the first of which is exact: the exponential would magnify its rounding.
   const high = Math.fround(x);
   const gaussian = Math.exp(-high * high) * Math.exp((high - x) * (high + x));
   return (gaussian * polynomial((x - 3) / (x + 3), scaledErfcSeries)) / (1 + 2 * x);
