@@ -1,4 +1,5 @@
 import type { Tensor } from '../core/tensor.ts';
+import type { Flight } from './flight.ts';
 import { mode } from './modes.ts';
 import { type Gradients, Node } from './node.ts';
 
@@ -16,19 +17,20 @@ export class AccumulateGrad extends Node {
     return 'AccumulateGrad';
   }
 
-  apply([gradient]: Gradients): Gradients {
-    if (!gradient) return [];
+  /** Adds the gradient, taking it over if nobody else has it. */
+  accumulate(gradient: Tensor | null, flight: Flight): void {
+    if (!gradient) return;
     const { variable } = this;
     const before = variable._grad;
-    if (!before) variable._grad = mode.grad ? gradient.clone() : owned(gradient);
-    else if (mode.grad) variable._grad = before.add(gradient);
-    else before.add_(gradient);
+    if (before) {
+      if (mode.grad) variable._grad = before.add(gradient);
+      else before.add_(gradient);
+    } else if (mode.grad) variable._grad = gradient.clone();
+    else variable._grad = flight.isOurs(gradient) && gradient.isContiguous() ? flight.keep(gradient) : gradient.clone();
     for (const hook of variable._hooks?.postAccumulate ?? []) hook(variable);
+  }
+
+  apply(): Gradients {
     return [];
   }
-}
-
-/** The gradient as a tensor that nothing else writes to or reads: another path may hold the same one. */
-function owned(gradient: Tensor): Tensor {
-  return gradient.detach().clone();
 }

@@ -96,7 +96,7 @@ export function backward(
   const seeds = seedsOf(outputs, gradients ? list(gradients) : null);
   const { createGraph = false, retainGraph = createGraph } = options;
   if (!options.inputs) {
-    runBackward(roots, seeds, { retainGraph, createGraph });
+    runBackward(roots, seeds, { retainGraph, createGraph, inputs: [], accumulate: true });
     return;
   }
   const inputs = list(options.inputs);

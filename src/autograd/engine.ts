@@ -7,19 +7,20 @@ import { sameShape, showShape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
+import { Flight } from './flight.ts';
 import type { GradientHook } from './hooks.ts';
 import { mode } from './modes.ts';
-import type { Edge, Gradients, Metadata, Node } from './node.ts';
+import type { Edge, Metadata, Node } from './node.ts';
 
 export interface BackwardOptions {
   /** Keep what the graph saved, to run through it again. */
   readonly retainGraph: boolean;
   /** Record the backward itself, to differentiate it in turn. */
   readonly createGraph: boolean;
-  /** Where gradients are wanted. If absent: at every leaf, in its `grad`. */
-  readonly inputs?: readonly Edge[];
-  /** Whether gradients of `inputs` are added to their leaves' `grad` instead of being returned. */
-  readonly accumulate?: boolean;
+  /** Where gradients are wanted; if empty, at every leaf. */
+  readonly inputs: readonly Edge[];
+  /** Whether gradients that reach leaves are added to their `grad`. */
+  readonly accumulate: boolean;
 }
 
 /** The nodes that are ready, latest first; leaves before all others, so that their gradients are not kept waiting. */
@@ -28,6 +29,10 @@ class ReadyQueue {
 
   get size(): number {
     return this.heap.length;
+  }
+
+  has(node: Node): boolean {
+    return this.heap.includes(node);
   }
 
   private static before(a: Node, b: Node): boolean {
@@ -73,9 +78,11 @@ interface Task {
   /** How many nodes have yet to send it gradients. */
   missing: number;
   /** The sums so far, one for each output. */
-  gradients: (Tensor | null)[];
-  /** Whether gradients are wanted at it or beyond it. */
+  readonly gradients: (Tensor | null)[];
+  /** Whether it has to run, because a gradient is wanted beyond it. */
   needed: boolean;
+  /** The positions among the wanted inputs of what arrives here. */
+  readonly captures: number[];
 }
 
 /**
@@ -87,73 +94,76 @@ export function runBackward(
   seeds: readonly Tensor[],
   options: BackwardOptions,
 ): (Tensor | null)[] {
-  const { inputs, accumulate = !inputs } = options;
-  const tasks = explore(roots, inputs);
-  const captured: (Tensor | null)[] = (inputs ?? []).map(() => null);
-  const wantedAt = new Map<Node, number[]>();
-  for (const [i, { node }] of (inputs ?? []).entries()) wantedAt.set(node, [...(wantedAt.get(node) ?? []), i]);
-
+  const { inputs, accumulate, createGraph, retainGraph } = options;
+  const tasks = explore(roots, inputs, accumulate);
+  const task = (node: Node): Task => tasks.get(node) as Task;
+  const captured: (Tensor | null)[] = inputs.map(() => null);
+  const flight = new Flight(!createGraph);
+  const ready = new ReadyQueue();
   const before = mode.grad;
-  mode.grad = options.createGraph;
+  mode.grad = createGraph;
   try {
-    const ready = new ReadyQueue();
-    for (const [i, root] of roots.entries()) receive(tasks.get(root.node) as Task, root, seeds[i]);
-    for (const node of new Set(roots.map((root) => root.node))) if (tasks.get(node)?.missing === 0) ready.push(node);
-
+    for (const [i, root] of roots.entries()) flight.add(task(root.node).gradients, root.nr, seeds[i]);
+    for (const { node } of roots) if (task(node).missing === 0 && !ready.has(node)) ready.push(node);
     while (ready.size > 0) {
       const node = ready.pop();
-      const task = tasks.get(node) as Task;
-      const gradients = runPreHooks(node, task.gradients);
-      task.gradients = [];
-      for (const i of wantedAt.get(node) ?? []) captured[i] = gradients[(inputs as Edge[])[i].nr] ?? null;
-      if (!task.needed) continue;
-      const isLeaf = node instanceof AccumulateGrad;
-      if (isLeaf && !accumulate) continue;
-      if (isLeaf && inputs && !wantedAt.has(node)) continue;
-      const results = step(node, gradients, (k) => {
-        const next = node.edges[k];
-        return next !== null && (tasks.get(next.node)?.needed ?? false);
-      });
-      if (!options.retainGraph) node.release();
-      node.edges.forEach((edge, k) => {
-        const next = edge && tasks.get(edge.node);
-        if (!next) return;
-        const gradient = results[k];
-        if (gradient) receive(next, edge, validate(node, gradient, edge.node.outputs[edge.nr]));
-        if (--next.missing === 0) ready.push(edge.node);
-      });
+      const { gradients, needed, captures } = task(node);
+      if (node.foreign) for (const gradient of gradients) flight.keep(gradient ?? null);
+      runPreHooks(node, gradients);
+      for (const i of captures) captured[i] = flight.keep(gradients[inputs[i].nr] ?? null);
+      if (node instanceof AccumulateGrad) {
+        if (needed) node.accumulate(gradients[0] ?? null, flight);
+      } else if (needed) {
+        const results = flight.step(node, gradients, (k) => {
+          const next = node.edges[k] && task(node.edges[k].node);
+          return next !== null && (next.needed || next.captures.length > 0);
+        });
+        if (!retainGraph) node.release();
+        for (const [k, edge] of node.edges.entries()) {
+          const gradient = results[k];
+          if (edge && gradient) flight.add(task(edge.node).gradients, edge.nr, gradient);
+        }
+        flight.land(results);
+      }
+      flight.land(gradients);
+      gradients.length = 0;
+      for (const edge of node.edges) if (edge && --task(edge.node).missing === 0) ready.push(edge.node);
     }
   } finally {
     mode.grad = before;
+    flight.end();
   }
   return captured;
 }
 
-/** Finds the nodes that a run will visit, how many gradients each is to wait for, and which lead to the wanted ones. */
-function explore(roots: readonly Edge[], inputs: readonly Edge[] | undefined): Map<Node, Task> {
+/** Finds the nodes that a run will reach, how many gradients each is to wait for, and which lead to where gradients are wanted. */
+function explore(roots: readonly Edge[], inputs: readonly Edge[], accumulate: boolean): Map<Node, Task> {
+  const everywhere = inputs.length === 0;
   const tasks = new Map<Node, Task>();
-  const order: Node[] = [];
-  const visit = (node: Node): Task => {
-    let task = tasks.get(node);
-    if (!task) {
-      task = { missing: 0, gradients: [], needed: !inputs };
-      tasks.set(node, task);
-      order.push(node);
+  // Nodes are visited in the order in which they are first reached, so the map serves as the queue.
+  for (const { node } of roots) tasks.set(node, { missing: 0, gradients: [], needed: everywhere, captures: [] });
+  for (const node of tasks.keys()) {
+    for (const edge of node.edges) {
+      if (!edge) continue;
+      const task = tasks.get(edge.node);
+      if (task) task.missing++;
+      else tasks.set(edge.node, { missing: 1, gradients: [], needed: everywhere, captures: [] });
     }
-    return task;
-  };
-  for (const root of roots) visit(root.node);
-  for (let i = 0; i < order.length; i++) {
-    for (const edge of order[i].edges) if (edge) visit(edge.node).missing++;
   }
-  if (inputs) markNeeded(tasks, order, inputs);
+  for (const [i, { node }] of inputs.entries()) {
+    const task = tasks.get(node);
+    if (!task) continue;
+    task.captures.push(i);
+    task.needed = accumulate && node instanceof AccumulateGrad;
+  }
+  if (!everywhere) markNeeded(tasks, inputs);
   return tasks;
 }
 
-/** Marks the nodes from which one of `inputs` is reached, from the inputs upward. */
-function markNeeded(tasks: Map<Node, Task>, order: readonly Node[], inputs: readonly Edge[]): void {
+/** Marks every node from which one of `inputs` is reached. */
+function markNeeded(tasks: Map<Node, Task>, inputs: readonly Edge[]): void {
   const parents = new Map<Node, Node[]>();
-  for (const node of order) {
+  for (const node of tasks.keys()) {
     for (const edge of node.edges) {
       if (!edge) continue;
       const list = parents.get(edge.node);
@@ -162,12 +172,6 @@ function markNeeded(tasks: Map<Node, Task>, order: readonly Node[], inputs: read
     }
   }
   const pending = inputs.map((edge) => edge.node);
-  const wanted = new Set(pending);
-  for (const node of wanted) {
-    // a wanted node runs itself only if something beyond it is wanted too, or if it is a leaf
-    const task = tasks.get(node);
-    if (task && node instanceof AccumulateGrad) task.needed = true;
-  }
   for (let node = pending.pop(); node; node = pending.pop()) {
     for (const parent of parents.get(node) ?? []) {
       const task = tasks.get(parent) as Task;
@@ -178,30 +182,15 @@ function markNeeded(tasks: Map<Node, Task>, order: readonly Node[], inputs: read
   }
 }
 
-/** Adds a gradient to what has arrived for one output of a node. */
-function receive(task: Task, { nr }: Edge, gradient: Tensor): void {
-  const sum = task.gradients[nr];
-  task.gradients[nr] = sum ? sum.add(gradient) : gradient;
-}
-
-function step(node: Node, gradients: Gradients, wanted: (input: number) => boolean): Gradients {
-  const filled = Array.from(node.outputs, (_, nr) => gradients[nr] ?? null);
-  let results = node.apply(filled, wanted);
-  for (const hook of node.postHooks ?? []) results = hook(results, filled) ?? results;
-  return results;
-}
-
-/** Lets the hooks of a node, and of the tensors that it made, see and change the gradients. */
-function runPreHooks(node: Node, arrived: (Tensor | null)[]): (Tensor | null)[] {
-  let gradients = arrived;
+/** Lets the hooks of a node, and of the tensors that it made, see and change the gradients that have arrived. */
+function runPreHooks(node: Node, gradients: (Tensor | null)[]): void {
   for (const [nr, own] of node.tensorHooks ?? []) {
     for (const hook of own.hooks) gradients[nr] = afterHook(hook, gradients[nr] ?? null, node.outputs[nr]);
     const tensor = own.retainsGrad ? own.tensor?.deref() : undefined;
     const gradient = gradients[nr];
     if (tensor && gradient) tensor._grad = tensor._grad ? tensor._grad.add(gradient) : gradient;
   }
-  for (const hook of node.preHooks ?? []) gradients = [...(hook(gradients) ?? gradients)];
-  return gradients;
+  for (const hook of node.preHooks ?? []) Object.assign(gradients, hook(gradients) ?? {});
 }
 
 function afterHook(hook: GradientHook, gradient: Tensor | null, expected: Metadata): Tensor | null {
@@ -215,23 +204,4 @@ function afterHook(hook: GradientHook, gradient: Tensor | null, expected: Metada
     );
   }
   return changed;
-}
-
-/** Fits a gradient to the tensor that it is the gradient of: undoes broadcasting, keeps the dtype. */
-function validate(node: Node, gradient: Tensor, expected: Metadata): Tensor {
-  let fitted = gradient;
-  if (!sameShape(fitted.shape, expected.shape)) {
-    const { length } = expected.shape;
-    const expandable =
-      fitted.shape.length >= length &&
-      expected.shape.every((size, d) => size === 1 || size === fitted.shape[fitted.shape.length - length + d]);
-    if (!expandable) {
-      throw new AdjointError(
-        'shape',
-        `${node.name()} returned an invalid gradient: got shape ${showShape(fitted.shape)}, but expected shape compatible with ${showShape(expected.shape)}`,
-      );
-    }
-    fitted = fitted.sumToSize(expected.shape);
-  }
-  return fitted.dtype === expected.dtype ? fitted : fitted.to(expected.dtype);
 }

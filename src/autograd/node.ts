@@ -49,6 +49,11 @@ export abstract class Node {
   /** The gradients with respect to the inputs; null where there is none. `wanted` says which are asked for. */
   abstract apply(gradients: Gradients, wanted: (input: number) => boolean): Gradients;
 
+  /** Whether running it calls code that is not ours, which may keep the gradients. */
+  get foreign(): boolean {
+    return this.preHooks !== null || this.postHooks !== null || this.tensorHooks !== null;
+  }
+
   /** Drops what was saved for `apply`. */
   release(): void {}
 

@@ -4,7 +4,7 @@
  */
 import { isFloatingPoint } from '../core/dtype.ts';
 import type { Shape } from '../core/shape.ts';
-import { Tensor } from '../core/tensor.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
 import { mode, unrecorded } from './modes.ts';

@@ -3,14 +3,17 @@
  * collect. A larger one is a block of linear memory, given back when its Storage object has died (see reclaim.ts).
  */
 import { arrayOf, bytesOf, type ElementType, type TypedArray } from '../kernels/element.ts';
-import { allocate, heap, outOfMemory, slotBytes } from '../kernels/memory.ts';
+import { allocate, heap, outOfMemory, release, slotBytes } from '../kernels/memory.ts';
 import { track } from './reclaim.ts';
 
 export class Storage {
+  /** Where new storages are noted instead of being tracked, while an arena collects them. */
+  static nursery: Storage[] | null = null;
+
   readonly dtype: ElementType;
   readonly length: number;
   /** Its address in linear memory, or 0. */
-  readonly address: number;
+  address: number;
   /** The elements themselves, if they are few. */
   readonly array: TypedArray | null;
   /** Counts the writes in place, for all tensors that share this storage. */
@@ -38,8 +41,20 @@ export class Storage {
     if (bytes <= slotBytes) return new Storage(dtype, length, 0, new arrayOf[dtype](length), null);
     if (!(bytes < 2 ** 32)) throw outOfMemory(bytes);
     const storage = new Storage(dtype, length, allocate(bytes), null, null);
-    track(storage, storage.address, bytes);
+    if (Storage.nursery) Storage.nursery.push(storage);
+    else storage.track();
     return storage;
+  }
+
+  /** Leaves it to the garbage collector to say when the memory is free. */
+  track(): void {
+    track(this, this.address, this.length * bytesOf[this.dtype]);
+  }
+
+  /** Gives the memory back at once. A later access would be out of bounds, and not somebody else's data. */
+  release(): void {
+    release(this.address, this.length * bytesOf[this.dtype]);
+    this.address = -1;
   }
 
   /** The same memory under another version counter: writes to one are not seen as changes of the other. */

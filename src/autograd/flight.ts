@@ -1,0 +1,111 @@
+/**
+ * The gradients in flight during one run of the engine, and the memory they lie in. What a step makes and does not pass on is freed at
+ * once, and so is a gradient when the last node that it was sent to has run.
+ */
+import { Arena } from '../core/arena.ts';
+import { sameShape, showShape } from '../core/shape.ts';
+import type { Storage } from '../core/storage.ts';
+import type { Tensor } from '../core/tensor.ts';
+import { AdjointError } from '../errors.ts';
+import type { Gradients, Metadata, Node } from './node.ts';
+
+export class Flight {
+  /** Null where the backward is recorded: the graph then refers to everything. */
+  private readonly arena: Arena | null;
+  /** How many gradients in flight lie in each storage. */
+  private readonly uses = new Map<Storage, number>();
+
+  constructor(temporary: boolean) {
+    this.arena = temporary ? new Arena() : null;
+  }
+
+  /** Runs a node and its hooks; the gradients of its inputs, of the shapes and dtypes that they have to be, are in flight until they land. */
+  step(node: Node, gradients: Gradients, wanted: (input: number) => boolean): Gradients {
+    const work = (): Gradients => {
+      const filled = node.outputs.map((_, nr) => gradients[nr] ?? null);
+      let results = node.apply(filled, wanted);
+      for (const hook of node.postHooks ?? []) results = hook(results, filled) ?? results;
+      return node.edges.map((edge, k) => {
+        const gradient = results[k];
+        return edge && gradient ? fit(node, gradient, edge.node.outputs[edge.nr]) : null;
+      });
+    };
+    // code of users may keep what it is shown
+    if (!this.arena || node.foreign) return work();
+    const { result, made } = this.arena.collect(work);
+    for (const storage of made) if (!result.some((g) => g?.storage === storage)) this.arena.release(storage);
+    for (const gradient of result) if (gradient) this.use(gradient, 1);
+    return result;
+  }
+
+  /** Adds a gradient to the sum in place `nr`. */
+  add(sums: (Tensor | null)[], nr: number, gradient: Tensor): void {
+    const sum = sums[nr];
+    if (!sum) {
+      sums[nr] = gradient;
+      this.use(gradient, 1);
+      return;
+    }
+    if (this.isOurs(sum)) {
+      sum.add_(gradient);
+      return;
+    }
+    const total = this.arena ? this.arena.collect(() => sum.add(gradient)).result : sum.add(gradient);
+    sums[nr] = total;
+    this.use(total, 1);
+    this.use(sum, -1);
+  }
+
+  /** Whether nobody else reads or writes this gradient, so that it can be written to or given away. */
+  isOurs(gradient: Tensor): boolean {
+    const { storage } = gradient;
+    return this.arena?.owns(storage) === true && this.uses.get(storage) === 1 && storage.length === gradient.numel();
+  }
+
+  /** A gradient that may outlive the run. */
+  keep(gradient: Tensor | null): Tensor | null {
+    if (gradient) this.arena?.handOver(gradient.storage);
+    return gradient;
+  }
+
+  /** These gradients are done with: what they were sent to has run, or has added them to its own. */
+  land(gradients: Gradients): void {
+    for (const gradient of gradients) if (gradient) this.use(gradient, -1);
+  }
+
+  end(): void {
+    this.arena?.close();
+  }
+
+  private use(gradient: Tensor, change: 1 | -1): void {
+    const { storage } = gradient;
+    if (!this.arena?.owns(storage)) return;
+    const uses = (this.uses.get(storage) ?? 0) + change;
+    if (uses > 0) {
+      this.uses.set(storage, uses);
+      return;
+    }
+    this.uses.delete(storage);
+    this.arena.release(storage);
+  }
+}
+
+/** Fits a gradient to the tensor that it is the gradient of: undoes broadcasting, keeps the dtype. */
+function fit(node: Node, gradient: Tensor, expected: Metadata): Tensor {
+  let fitted = gradient;
+  if (!sameShape(fitted.shape, expected.shape)) {
+    const { length } = expected.shape;
+    const expandable =
+      fitted.shape.length >= length &&
+      expected.shape.every((size, d) => size === 1 || size === fitted.shape[fitted.shape.length - length + d]);
+    if (!expandable) {
+      throw new AdjointError(
+        'shape',
+        `${node.name()} returned an invalid gradient: got shape ${showShape(fitted.shape)}, ` +
+          `but expected shape compatible with ${showShape(expected.shape)}`,
+      );
+    }
+    fitted = fitted.sumToSize(expected.shape);
+  }
+  return fitted.dtype === expected.dtype ? fitted : fitted.to(expected.dtype);
+}
