@@ -59,6 +59,7 @@ const rules: Partial<Record<Op, Rule>> = {
   },
   hypot: ([a, b], y) => [s.div(a, y), s.div(b, y)],
   fmod: ([a, b]) => [1, s.neg(s.trunc(s.div(a, b)))],
+  copysign: ([a], y) => [s.select(s.eq(a, 0), 0, s.div(y, a)), 0],
 };
 
 /** At a tie, half to each side. */

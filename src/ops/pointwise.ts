@@ -270,7 +270,8 @@ export const fmod = pointwise('fmod', ['other'], (x, other: Operand) => [
 const signedRest = (r: Expr, b: Expr): Expr =>
   s.select(s.and(s.ne(r, 0), s.xor(s.lt(b, 0), s.lt(r, 0))), s.add(r, b), r);
 const Remainder = new Pointwise('Remainder', (a, b) => signedRest(s.fmod(a, b), b), 2, {
-  derivatives: [() => 1, (a, b) => s.neg(floorDivideExpr(a, b))],
+  // whole already: the outer floor tells that the derivative of the quotient is 0
+  derivatives: [() => 1, (a, b) => s.neg(s.floor(floorDivideExpr(a, b)))],
 });
 const IntegerRemainder = new Pointwise('Remainder', (a, b) => signedRest(s.rem(a, b), b), 2);
 /** The rest of x / other, with the sign of `other`, as Python's % (torch.remainder). Derivative -floor(x / other) with respect to `other`. */

@@ -181,7 +181,7 @@ for (const operator of ops) {
     if (failures.length > 0) {
       count.operators.fail++;
       failing.push(title);
-      assert.fail(`${failures.length} of ${operator.cases.length} cases fail\n${failures.join('\n')}`);
+      throw new Error(`${failures.length} of ${operator.cases.length} cases fail\n${failures.join('\n')}`);
     }
     if (passed > 0) count.operators.pass++;
     else {
