@@ -31,7 +31,7 @@ export interface Vjp<P, G = Tensor> {
 export const vjp = <P, G = Tensor>(rule: Vjp<P, G>['rule'], ...saves: Source[]): Vjp<P, G> => ({ saves, rule });
 
 export interface Primitive<P = undefined> {
-  /** As in PyTorch's node names: 'Mul' gives MulBackward0. */
+  /** As in PyTorch's node names: 'Mul' stands for MulBackward0; another number is given in full, as SumBackward1. */
   readonly name: string;
   /** Whether the result is a view of input 0. */
   readonly view?: boolean;
@@ -85,6 +85,8 @@ export function edgeOf(operand: Operand): Edge | null {
   return { node: operand._node, nr: operand._outputNr };
 }
 
+const nothing: Operand[] = [];
+
 /** The node of an applied primitive. */
 export class OperatorNode<P> extends Node {
   readonly primitive: Primitive<P>;
@@ -92,9 +94,9 @@ export class OperatorNode<P> extends Node {
   /** The shapes of the inputs. */
   readonly shapes: readonly Shape[];
   /** The saved values, each at the place of its source: inputs first, then results. Null once released. */
-  private saved: Operand[] | null = [];
+  private saved: Operand[] | null = nothing;
   /** The versions of the tensors among them when they were saved. */
-  private readonly versions: number[] = [];
+  private versions: readonly number[] = nothing as never[];
 
   constructor(primitive: Primitive<P>, params: P, inputs: readonly Operand[], edges: readonly (Edge | null)[]) {
     super(edges);
@@ -109,7 +111,8 @@ export class OperatorNode<P> extends Node {
 
   /** Keeps what the rules of the inputs that want gradients need. */
   save(inputs: readonly Operand[], results: readonly Tensor[]): void {
-    const saved = this.saved as Operand[];
+    const saved: Operand[] = [];
+    const versions: number[] = [];
     for (let k = 0; k < inputs.length; k++) {
       const rule = this.edges[k] && this.primitive.vjp(k, this.params);
       if (!rule) continue;
@@ -117,13 +120,18 @@ export class OperatorNode<P> extends Node {
         const value = source >= 0 ? inputs[source] : results[-1 - source];
         const slot = this.slot(source);
         saved[slot] = value;
-        if (typeof value !== 'number') this.versions[slot] = value.storage.version;
+        if (typeof value !== 'number') versions[slot] = value.storage.version;
       }
+    }
+    if (saved.length > 0) {
+      this.saved = saved;
+      this.versions = versions;
     }
   }
 
   name(): string {
-    return `${this.primitive.name}Backward0`;
+    const { name } = this.primitive;
+    return /Backward\d$/.test(name) ? name : `${name}Backward0`;
   }
 
   apply(gradients: Gradients, wanted: (input: number) => boolean): Gradients {

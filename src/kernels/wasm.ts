@@ -98,6 +98,7 @@ export const i32 = {
   store: store(0x36),
   store8: store(0x3a),
   store16: store(0x3b),
+  clz: unary(0x67),
   eqz: unary(0x45),
   eq: binary(0x46),
   ne: binary(0x47),
@@ -410,20 +411,29 @@ const section = (id: number, items: readonly (readonly number[])[]): number[] =>
 };
 const text = (value: string): number[] => vector([...new TextEncoder().encode(value)].map((byte) => [byte]));
 
+/** A function that the others of its module call: it takes the builder's parameters and returns nothing. */
+export interface InnerFunction {
+  readonly builder: FunctionBuilder;
+  readonly body: Code;
+}
+
 /**
  * The bytes of a module that imports the memory and `host` functions of f64 from "env" and exports one function, `run`,
- * which takes `params` and returns nothing. Host function k is called by `call(k, ...)`.
+ * which takes `params` and returns nothing. Host function k is called by `call(k, ...)`, inner function k by
+ * `call(host.length + 1 + k, ...)`.
  */
 export function encodeModule(
   builder: FunctionBuilder,
   body: Code,
   host: readonly HostFunction[],
+  inner: readonly InnerFunction[] = [],
 ): Uint8Array<ArrayBuffer> {
-  const params = builder.params.map((p) => [typeByte[p.type]]);
+  const action = (f: FunctionBuilder): number[] => [0x60, ...vector(f.params.map((p) => [typeByte[p.type]])), 0];
   const types = [
-    [0x60, ...vector(params), 0],
+    action(builder),
     [0x60, 1, typeByte.f64, 1, typeByte.f64],
     [0x60, 2, typeByte.f64, typeByte.f64, 1, typeByte.f64],
+    ...inner.map((f) => action(f.builder)),
   ];
   const memory = [...text('env'), ...text('memory'), 2, 0, 1];
   const imports = [memory, ...host.map((f) => [...text('env'), ...text(f.name), 0, f.arity])];
@@ -431,9 +441,9 @@ export function encodeModule(
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
     ...section(1, types),
     ...section(2, imports),
-    ...section(3, [[0]]),
+    ...section(3, [[0], ...inner.map((_, k) => u32(3 + k))]),
     ...section(7, [[...text('run'), 0, ...u32(host.length)]]),
-    ...section(10, [builder.encode(body)]),
+    ...section(10, [builder.encode(body), ...inner.map((f) => f.builder.encode(f.body))]),
   ]);
 }
 
