@@ -73,6 +73,8 @@ class ReadyQueue {
   }
 }
 
+const nothing: readonly number[] = [];
+
 /** What one run knows of a node. */
 interface Task {
   /** How many nodes have yet to send it gradients. */
@@ -82,7 +84,7 @@ interface Task {
   /** Whether it has to run, because a gradient is wanted beyond it. */
   needed: boolean;
   /** The positions among the wanted inputs of what arrives here. */
-  readonly captures: number[];
+  captures: readonly number[];
 }
 
 /**
@@ -141,19 +143,19 @@ function explore(roots: readonly Edge[], inputs: readonly Edge[], accumulate: bo
   const everywhere = inputs.length === 0;
   const tasks = new Map<Node, Task>();
   // Nodes are visited in the order in which they are first reached, so the map serves as the queue.
-  for (const { node } of roots) tasks.set(node, { missing: 0, gradients: [], needed: everywhere, captures: [] });
+  for (const { node } of roots) tasks.set(node, { missing: 0, gradients: [], needed: everywhere, captures: nothing });
   for (const node of tasks.keys()) {
     for (const edge of node.edges) {
       if (!edge) continue;
       const task = tasks.get(edge.node);
       if (task) task.missing++;
-      else tasks.set(edge.node, { missing: 1, gradients: [], needed: everywhere, captures: [] });
+      else tasks.set(edge.node, { missing: 1, gradients: [], needed: everywhere, captures: nothing });
     }
   }
   for (const [i, { node }] of inputs.entries()) {
     const task = tasks.get(node);
     if (!task) continue;
-    task.captures.push(i);
+    task.captures = [...task.captures, i];
     task.needed = accumulate && node instanceof AccumulateGrad;
   }
   if (!everywhere) markNeeded(tasks, inputs);

@@ -70,7 +70,8 @@ export function setGradEnabled<T>(enabled: boolean, callback?: () => T): T | Dis
 export const isGradEnabled = (): boolean => mode.grad;
 
 /**
- * Like noGrad, for results that will never take part in a graph (torch.inference_mode). `inferenceMode(false)` leaves the mode.
+ * Like noGrad, for results that will never take part in a graph (torch.inference_mode). `inferenceMode(false)` leaves the mode and
+ * records again, inside of it.
  */
 export function inferenceMode<T>(callback: () => T): T;
 export function inferenceMode(enabled?: boolean): Disposable;
@@ -80,8 +81,7 @@ export function inferenceMode<T>(first: boolean | (() => T) = true, second?: () 
   return scoped(() => {
     const before = { ...mode };
     mode.inference = enabled;
-    mode.grad = !enabled && before.grad;
-    if (!enabled) mode.grad = true;
+    mode.grad = !enabled;
     return () => Object.assign(mode, before);
   }, callback);
 }

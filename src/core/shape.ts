@@ -14,7 +14,8 @@ export const numelOf = (shape: Shape): number => {
 export const showShape = (shape: Shape): string => `[${shape.join(', ')}]`;
 
 /** The strides of a row-major tensor, in elements. */
-export function contiguousStrides(shape: Shape): number[] {
+export function contiguousStrides(shape: Shape): Shape {
+  if (shape.length === 0) return shape;
   const strides = new Array<number>(shape.length);
   let step = 1;
   for (let d = shape.length - 1; d >= 0; d--) {
@@ -142,8 +143,8 @@ export function inferShape(sizes: readonly number[], numel: number): number[] {
 }
 
 /** The strides of `shape` over the same elements as (`from`, `strides`), or null where no view can have them. */
-export function viewStrides(from: Shape, strides: Shape, shape: Shape): number[] | null {
-  if (numelOf(from) === 0) return sameShape(from, shape) ? [...strides] : contiguousStrides(shape);
+export function viewStrides(from: Shape, strides: Shape, shape: Shape): Shape | null {
+  if (numelOf(from) === 0) return sameShape(from, shape) ? strides : contiguousStrides(shape);
   const result = new Array<number>(shape.length);
   let d = shape.length - 1;
   // Each run of dimensions that lie densely in one another can be cut anew.

@@ -102,7 +102,6 @@ export const round = pointwise('round', ['decimals'], (x, decimals: number = 0) 
   decimals === 0 ? [Round, x] : [RoundDecimals, x, 10 ** decimals],
 );
 
-/** -x for a number below 0 and x for others: kept for the sake of its name (torch.positive is x itself). */
 const Logit = new Pointwise('Logit', (x) => s.log(s.div(x, s.sub(1, x))), 1, {
   ...floating,
   derivatives: [(x) => s.select(s.and(s.ge(x, 0), s.le(x, 1)), s.div(1, s.mul(x, s.sub(1, x))), Number.NaN)],
@@ -142,7 +141,7 @@ const NanToNum = new Pointwise(
   4,
   { derivatives: [(x) => s.number(s.not(s.or(s.isNan(x), s.isInfinite(x)))), null, null, null] },
 );
-const Same = new Pointwise('NanToNum', (x) => s.raw('neg', s.raw('neg', x)), 1);
+const Same = new Pointwise('NanToNum', (x) => x, 1);
 /**
  * Replaces NaN by `nan`, infinity by `posinf` and -infinity by `neginf`, which default to 0 and the dtype's greatest and least values;
  * the derivative there is 0 (torch.nan_to_num).
@@ -284,11 +283,8 @@ export const remainder = pointwise('remainder', ['other'], (x, other: Operand) =
 const Pow = new Pointwise('Pow', s.pow, 2);
 /** Powers by small constants need no logarithm; x^n has the derivative n x^(n-1), for n = 0 exactly 0. */
 const constantPowers = new Map<number, Pointwise>([
-  [
-    0,
-    new Pointwise('Pow', (x) => s.add(s.raw('mul', 0, s.select(s.eq(x, x), 0, 0)), 1), 1, { derivatives: [() => 0] }),
-  ],
-  [1, new Pointwise('Pow', (x) => s.raw('mul', x, 1), 1, { derivatives: [() => 1] })],
+  [0, new Pointwise('Pow', () => s.constant(1), 1)],
+  [1, new Pointwise('Pow', (x) => x, 1)],
   [2, new Pointwise('Pow', s.square, 1, { derivatives: [(x) => s.mul(2, x)] })],
   [3, new Pointwise('Pow', (x) => s.mul(s.square(x), x), 1, { derivatives: [(x) => s.mul(3, s.square(x))] })],
   [4, new Pointwise('Pow', (x) => s.square(s.square(x)), 1, { derivatives: [(x) => s.mul(4, s.mul(s.square(x), x))] })],
