@@ -1,1 +1,8 @@
 export { type BackwardCall, backward, type GradCall, grad } from './backward.ts';
+export {
+  type Checked,
+  type GradcheckOptions,
+  type GradgradcheckOptions,
+  gradcheck,
+  gradgradcheck,
+} from './gradcheck.ts';
