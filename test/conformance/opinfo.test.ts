@@ -119,17 +119,21 @@ function check({ op, random }: Operator, call: Call, sample: Case): void {
 function checkGradients(leaves: readonly Tensor[], results: readonly Tensor[], sample: Case): void {
   const { grads = [], v, grads2 = [] } = sample;
   const cotangents = Object.entries(sample.cotangents ?? {});
-  const gradients = autograd.grad(
-    cotangents.map(([i]) => results[Number(i)]),
-    leaves,
-    {
-      gradOutputs: cotangents.map(([, c]) => decode(c, []) as Tensor),
-      allowUnused: true,
-      createGraph: v !== undefined,
-    },
-  );
-  for (const [k, g] of gradients.entries()) compareGrad(`gradient ${k}`, g, grads[k], false);
+  const differentiate = (createGraph: boolean): (Tensor | null)[] =>
+    autograd.grad(
+      cotangents.map(([i]) => results[Number(i)]),
+      leaves,
+      {
+        gradOutputs: cotangents.map(([, c]) => decode(c, []) as Tensor),
+        retainGraph: true,
+        allowUnused: true,
+        createGraph,
+      },
+    );
+  for (const [k, g] of differentiate(false).entries()) compareGrad(`gradient ${k}`, g, grads[k], false);
   if (!v) return;
+  const gradients = differentiate(true);
+  for (const [k, g] of gradients.entries()) compareGrad(`recorded gradient ${k}`, g, grads[k], false);
   // What does not depend on the inputs has no gradient of its own, or one of zero: which of both is a matter of how it is computed.
   const again = gradients.flatMap((g, k) => (g?.requiresGrad && v[k] !== null ? [k] : []));
   const second: (Tensor | null)[] =
