@@ -8,7 +8,7 @@ export * from './core/creation.ts';
 export { Generator } from './core/generator.ts';
 export { Tensor } from './core/tensor.ts';
 export * from './ops/pointwise.ts';
-export * from './ops/random.ts';
+export { bernoulli, multinomial } from './ops/random.ts';
 export * from './ops/random-creation.ts';
 export * from './ops/reduction.ts';
 
