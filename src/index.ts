@@ -1,3 +1,8 @@
+// What these add to Tensor: a bare import is kept in the declarations, one of a function is not.
+import './autograd/members.ts';
+import './ops/methods.ts';
+import './ops/operators.ts';
+import './ops/transposed.ts';
 import { installMembers } from './autograd/members.ts';
 import { installMethods } from './ops/methods.ts';
 import { installOperators } from './ops/operators.ts';
@@ -8,10 +13,26 @@ export * from './autograd/modes.ts';
 export * from './core/creation.ts';
 export { Generator } from './core/generator.ts';
 export { Tensor } from './core/tensor.ts';
+export * from './ops/grid.ts';
 export * from './ops/join.ts';
 export * from './ops/pointwise.ts';
 export { bernoulli, multinomial } from './ops/random.ts';
 export * from './ops/random-creation.ts';
+export {
+  diag,
+  diagEmbed,
+  diagflat,
+  flip,
+  fliplr,
+  flipud,
+  repeatInterleave,
+  roll,
+  rot90,
+  tile,
+  trace,
+  tril,
+  triu,
+} from './ops/rearrange.ts';
 export * from './ops/reduction.ts';
 export {
   adjoint,

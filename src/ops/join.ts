@@ -1,26 +1,13 @@
 /** Several tensors made one, or brought to one shape. */
 import { apply, primitive, vjp } from '../autograd/primitive.ts';
 import { filled } from '../core/creation.ts';
-import { resultType } from '../core/dtype.ts';
-import { checkDim, sameShape, showShape } from '../core/shape.ts';
+import { getDefaultDtype, resultType } from '../core/dtype.ts';
+import { broadcastShapes, checkDim, type Shape, sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
-import { AdjointError, show } from '../errors.ts';
+import { AdjointError } from '../errors.ts';
+import { checkTensors, listOf, type SomeTensors, type Tensors } from './listed.ts';
 import { named } from './named.ts';
-import { narrow, select } from './view.ts';
-
-type Tensors = readonly Tensor[];
-
-function checkTensors(call: string, tensors: Tensors): Tensors {
-  if (!Array.isArray(tensors)) {
-    throw new AdjointError('argument', `${call}: expected an array of Tensors, got ${show(tensors)}`);
-  }
-  tensors.forEach((x, k) => {
-    if (!(x instanceof Tensor))
-      throw new AdjointError('argument', `${call}: expected a Tensor at position ${k}, got ${show(x)}`);
-  });
-  if (tensors.length === 0) throw new AdjointError('argument', `${call} expects a non-empty TensorList`);
-  return tensors;
-}
+import { expand, narrow, reshape, select, unsqueeze } from './view.ts';
 
 /** Joined along `dim`, each tensor from its own index on. */
 const Cat = primitive<{ dim: number; starts: readonly number[]; size: number }>(
@@ -110,3 +97,101 @@ export const stack = named('stack', ['dim'], (tensors: Tensors, dim: number = 0)
   });
   return apply(Stack, d, tensors);
 });
+
+/** All expanded, as views, to the shape that they broadcast to (torch.broadcast_tensors). */
+export function broadcastTensors(...tensors: SomeTensors): Tensor[] {
+  const list = listOf('broadcastTensors', tensors);
+  const shape = list.reduce((all: Shape, x) => broadcastShapes(all, x.shape), []);
+  return list.map((x) => expand(x, shape));
+}
+
+/** Defines a function of one tensor that also takes several, or an array of them, and gives an array. */
+function each(name: string, operator: (x: Tensor) => Tensor): ForEach {
+  return ((...tensors: SomeTensors) => {
+    const results = listOf(name, tensors).map(operator);
+    return tensors.length === 1 && tensors[0] instanceof Tensor ? results[0] : results;
+  }) as ForEach;
+}
+interface ForEach {
+  (x: Tensor): Tensor;
+  (...tensors: SomeTensors): Tensor[];
+}
+
+/** `x`, with a dimension if it has none (torch.atleast_1d). Of several tensors, an array. */
+export const atleast1d = each('atleast1d', (x) => (x.ndim === 0 ? reshape(x, 1) : x));
+/** `x` with dimensions in front until there are two (torch.atleast_2d). Of several tensors, an array. */
+export const atleast2d = each('atleast2d', (x) => {
+  if (x.ndim === 0) return reshape(x, 1, 1);
+  return x.ndim === 1 ? unsqueeze(x, 0) : x;
+});
+/** `x` with three dimensions at least: a vector becomes [1, n, 1], a matrix [m, n, 1] (torch.atleast_3d). Of several tensors, an array. */
+export const atleast3d = each('atleast3d', (x) => {
+  if (x.ndim === 0) return reshape(x, 1, 1, 1);
+  if (x.ndim === 1) return unsqueeze(unsqueeze(x, 0), -1);
+  return x.ndim === 2 ? unsqueeze(x, -1) : x;
+});
+
+/** Joined from left to right: along dimension 1, vectors along 0 (torch.hstack). */
+export function hstack(tensors: Tensors): Tensor {
+  const list = checkTensors('hstack', tensors).map((x) => atleast1d(x));
+  return cat(list, list[0].ndim === 1 ? 0 : 1);
+}
+/** Joined from top to bottom: along dimension 0, vectors as rows (torch.vstack). */
+export function vstack(tensors: Tensors): Tensor {
+  return cat(
+    checkTensors('vstack', tensors).map((x) => atleast2d(x)),
+    0,
+  );
+}
+/** `vstack` by its other name (torch.row_stack). */
+export const rowStack = vstack;
+/** Joined from front to back: along dimension 2, matrices as [m, n, 1] (torch.dstack). */
+export function dstack(tensors: Tensors): Tensor {
+  return cat(
+    checkTensors('dstack', tensors).map((x) => atleast3d(x)),
+    2,
+  );
+}
+/** Joined from left to right, vectors as columns (torch.column_stack). */
+export function columnStack(tensors: Tensors): Tensor {
+  return hstack(checkTensors('column_stack', tensors).map((x) => (x.ndim <= 1 ? reshape(x, x.numel(), 1) : x)));
+}
+
+const BlockDiag = primitive<Shape>(
+  'BlockDiag',
+  (shape, ...blocks) => {
+    const out = filled(shape, 0, resultType(blocks));
+    let [row, column] = [0, 0];
+    for (const block of blocks) {
+      const [rows, columns] = matrixShape(block.shape);
+      narrow(narrow(out, 0, row, rows), 1, column, columns).copy_(block);
+      row += rows;
+      column += columns;
+    }
+    return out;
+  },
+  (k) =>
+    vjp((g, { shapes }) => {
+      const [row, column] = sizesOf(shapes.slice(0, k));
+      const [rows, columns] = matrixShape(shapes[k]);
+      return reshape(narrow(narrow(g, 0, row, rows), 1, column, columns), shapes[k]);
+    }),
+);
+const matrixShape = (shape: Shape): [rows: number, columns: number] => [1, 1, ...shape].slice(-2) as [number, number];
+/** How many rows and columns the blocks of these shapes take in all. */
+const sizesOf = (shapes: readonly Shape[]): [rows: number, columns: number] =>
+  shapes.map(matrixShape).reduce(([rows, columns], [m, n]) => [rows + m, columns + n], [0, 0]);
+
+/** A matrix of zeros with the given matrices along its diagonal; vectors count as one row (torch.block_diag). */
+export function blockDiag(...tensors: SomeTensors): Tensor {
+  const blocks = listOf('blockDiag', tensors);
+  blocks.forEach((x, k) => {
+    if (x.ndim > 2)
+      throw new AdjointError(
+        'shape',
+        `torch.block_diag: Input tensors must have 2 or fewer dimensions. Input ${k} has ${x.ndim} dimensions`,
+      );
+  });
+  if (blocks.length === 0) return Tensor.empty([1, 0], getDefaultDtype());
+  return apply(BlockDiag, sizesOf(blocks.map((x) => x.shape)), blocks);
+}

@@ -1,6 +1,6 @@
-/** Lists of numbers as arguments, as API.md's rule 8 has them: `permute(x, 1, 0)`, `permute(x, [1, 0])`, `permute(x, { dims: [1, 0] })`. */
+/** Lists as arguments, one by one or in an array, as API.md's rule 8 has them: `permute(x, 1, 0)`, `permute(x, [1, 0])`, `permute(x, { dims: [1, 0] })`. */
 import { checkOptions, isOptions } from '../core/options.ts';
-import type { Tensor } from '../core/tensor.ts';
+import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 
 /** Numbers one by one, as one array, or by name. */
@@ -34,4 +34,29 @@ export function listed<const Key extends string, R>(
     }
     return operator(x, list);
   };
+}
+
+export type Tensors = readonly Tensor[];
+
+/** Tensors one by one or in one array. */
+export type SomeTensors = Tensor[] | [tensors: Tensors];
+
+/** The tensors that were given one by one or in one array. */
+export function listOf(call: string, args: readonly (Tensor | Tensors)[]): Tensors {
+  const list = args.length === 1 && Array.isArray(args[0]) ? args[0] : args;
+  if (list.length > 0) checkTensors(call, list as Tensors);
+  return list as Tensors;
+}
+
+/** Throws unless `tensors` is an array of tensors, and not empty. */
+export function checkTensors(call: string, tensors: Tensors): Tensors {
+  if (!Array.isArray(tensors)) {
+    throw new AdjointError('argument', `${call}: expected an array of Tensors, got ${show(tensors)}`);
+  }
+  tensors.forEach((x, k) => {
+    if (!(x instanceof Tensor))
+      throw new AdjointError('argument', `${call}: expected a Tensor at position ${k}, got ${show(x)}`);
+  });
+  if (tensors.length === 0) throw new AdjointError('argument', `${call} expects a non-empty TensorList`);
+  return tensors;
 }

@@ -5,12 +5,19 @@ import * as inplace from './inplace.ts';
 import type { Methods } from './named.ts';
 import * as pointwise from './pointwise.ts';
 import * as random from './random.ts';
+import * as rearrange from './rearrange.ts';
 import * as reduction from './reduction.ts';
 import * as view from './view.ts';
 
-const families = { copy, inplace, pointwise, random, reduction, view };
+const families = { copy, inplace, pointwise, random, rearrange, reduction, view };
 
-type Families = typeof copy & typeof inplace & typeof pointwise & typeof random & typeof reduction & typeof view;
+type Families = typeof copy &
+  typeof inplace &
+  typeof pointwise &
+  typeof random &
+  typeof rearrange &
+  typeof reduction &
+  typeof view;
 
 declare module '../core/tensor.ts' {
   interface Tensor extends Methods<Families> {}
