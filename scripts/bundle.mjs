@@ -3,14 +3,16 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import tsover from 'typescript-tsover/plugin/esbuild';
-import { root } from './setup.mjs';
+import { programsUnder, root } from './setup.mjs';
 
 const usesOperators = (file) => /^(['"])use tsover\1/m.test(readFileSync(join(root, file), 'utf8'));
 
 /** Takes paths of TypeScript files relative to the project and returns those of the bundles: `test/a.ts` is `build/test/a.js`. */
 export async function bundle(files) {
   rmSync(join(root, 'build'), { recursive: true, force: true });
-  const include = files.filter(usesOperators).map((file) => join(root, file));
+  const include = [...programsUnder('examples'), ...programsUnder('test/tsover')]
+    .filter(usesOperators)
+    .map((file) => join(root, file));
   await build({
     absWorkingDir: root,
     entryPoints: files,
@@ -24,7 +26,7 @@ export async function bundle(files) {
     packages: 'external',
     sourcemap: true,
     logLevel: 'warning',
-    plugins: include.length > 0 ? [tsover({ tsconfigPath: join(root, 'tsconfig.tsover.json'), include })] : [],
+    plugins: [tsover({ tsconfigPath: join(root, 'tsconfig.tsover.json'), include })],
   });
   return files.map((file) => join('build', file).replace(/\.ts$/, '.js'));
 }
