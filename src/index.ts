@@ -3,11 +3,6 @@ import './autograd/members.ts';
 import './ops/methods.ts';
 import './ops/operators.ts';
 import './ops/transposed.ts';
-// What these add to Tensor: a bare import is kept in the declarations, one of a function is not.
-import './autograd/members.ts';
-import './ops/methods.ts';
-import './ops/operators.ts';
-import './ops/transposed.ts';
 import { installMembers } from './autograd/members.ts';
 import { installMethods } from './ops/methods.ts';
 import { installOperators } from './ops/operators.ts';
