@@ -172,8 +172,10 @@ export const number = op1('number');
 export const truth = (a: Expr): Expr => (a.logical ? a : intern('truth', [a]));
 
 export const copysign = op2('copysign');
+/** In [1, 2), whatever the sign; of 0, infinity and NaN it is some finite number. */
 export const significand = op1('significand');
 export const exponent = op1('exponent');
+/** 2^n for whole n, taken modulo 4096 as the bits of a float64 are: 2^2048 comes out as -1. */
 export const exp2int = op1('exp2int');
 /**
  * `fast`, but in the lanes where `rare` holds (and only if there is one) what the host function gives for `args`: for arguments that an

@@ -146,6 +146,13 @@ export class Lowering {
       if (op === 'pow') return this.integerPower(this.value(args[0], type), this.value(args[1], type));
       throw new Error(`${op} of ${type}: integers are to be made floating first`);
     }
+    if (op === 'select' && isFloat(type)) {
+      const [when, a, b] = args;
+      const [p, q] = when.args;
+      const shape = type === 'float64' ? f64x2 : f32x4;
+      if (when.op === 'lt' && a === p && b === q) return this.pairwise(shape.pmin, q, p, type);
+      if (when.op === 'lt' && a === q && b === p) return this.pairwise(shape.pmax, p, q, type);
+    }
     const operands = args.map((a) => this.value(a, type));
     const parts = (i: number): readonly Code[] => operands[i].parts;
     if (op === 'select') return this.select(operands[0], operands[1], operands[2]);
@@ -182,6 +189,12 @@ export class Lowering {
       return this.wrap(args.length === 1 ? map1(instruction) : map2(instruction));
     }
     return map1(doubleBits(op));
+  }
+
+  /** The lesser or greater of two by one instruction: what a comparison and a choice between its operands come to. */
+  private pairwise(instruction: Vector2, a: Expr, b: Expr, type: ElementType): Lanes {
+    const [x, y] = [this.value(a, type).parts, this.value(b, type).parts];
+    return this.lanes(type, ...x.map((part, i) => instruction(part, y[i])));
   }
 
   /** Brings the value of a narrow type back into its range. */

@@ -289,6 +289,9 @@ export const f32x4 = {
   /** NaN where either lane is NaN. */
   min: binaryV(232),
   max: binaryV(233),
+  /** b < a ? b : a, and a < b ? b : a. */
+  pmin: binaryV(234),
+  pmax: binaryV(235),
   convertI32x4S: unaryV(250),
   /** a * b + c with one rounding or two, as the processor likes; needs the relaxed-simd feature. */
   relaxedMadd: ternary(...simd(0x105)),
@@ -318,6 +321,8 @@ export const f64x2 = {
   div: binaryV(243),
   min: binaryV(244),
   max: binaryV(245),
+  pmin: binaryV(246),
+  pmax: binaryV(247),
   convertLowI32x4S: unaryV(254),
   relaxedMadd: ternary(...simd(0x107)),
 };
