@@ -33,7 +33,8 @@ export {
   tril,
   triu,
 } from './ops/rearrange.ts';
-export * from './ops/reduction.ts';
+export { sum } from './ops/reduction.ts';
+export { cummax, cummin, cumprod, cumsum, logcumsumexp } from './ops/scan.ts';
 export {
   adjoint,
   asStrided,

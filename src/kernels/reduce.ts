@@ -26,6 +26,7 @@ import {
   storeOne,
   storeStrided,
 } from './access.ts';
+import { Cell, spreadLane } from './cell.ts';
 import { bytesOf, type ElementType, isFloat } from './element.ts';
 import type { Expr } from './expr.ts';
 import * as s from './expr.ts';
@@ -41,7 +42,6 @@ import {
   i32,
   type Local,
   select,
-  v128,
   when,
   whileLoop,
 } from './wasm.ts';
@@ -86,26 +86,6 @@ export const columnBlock = (combine: Combine, type: ElementType): number =>
 
 /** The number of elements that one accumulator takes at once: PyTorch's vectors are of 256 bits. */
 const vectorWidth = (type: ElementType): number => (type === 'float32' ? 8 : 4);
-
-/** Four values that a loop changes. */
-class Cell {
-  readonly type: ElementType;
-  private readonly locals: readonly Local[];
-
-  constructor(fn: FunctionBuilder, type: ElementType) {
-    this.type = type;
-    const wide = type === 'float64' || type === 'int64';
-    this.locals = Array.from({ length: wide ? 2 : 1 }, () => fn.local('v128'));
-  }
-
-  get value(): Lanes {
-    return { type: this.type, parts: this.locals.map((local) => local.get) };
-  }
-
-  set(value: Lanes): Code {
-    return concat(this.locals.map((local, i) => local.set(value.parts[i])));
-  }
-}
 
 /** Which elements a cell loads next: four neighbours, one in all lanes, or four by the operand's stride. */
 type Width = 'four' | 'one' | 'strided';
@@ -276,21 +256,6 @@ class ReductionBuilder {
     ];
   }
 
-  /** One lane of a cell, in all lanes. */
-  spread(cell: Cell, lane: number): Lanes {
-    const { type, parts } = cell.value;
-    const wide = parts.length === 2;
-    const part = wide ? parts[lane >> 1] : parts[0];
-    const size = wide ? 8 : 4;
-    const first = size * (wide ? lane & 1 : lane);
-    const spread = v128.shuffle(
-      part,
-      part,
-      Array.from({ length: 16 }, (_, i) => first + (i % size)),
-    );
-    return { type, parts: parts.map(() => spread) };
-  }
-
   /** Writes what `finish` makes of a total to the result. */
   store(total: Cell, width: Width, offset = 0): Code {
     const { lowering } = this;
@@ -350,7 +315,7 @@ export function rowKernel(
     ...left.add(-1),
   ]);
   const lanes = (cell: Cell, from: number): Code =>
-    concat([0, 1, 2, 3].slice(from).map((lane) => b.into(found, b.spread(cell, lane))));
+    concat([0, 1, 2, 3].slice(from).map((lane) => b.into(found, spreadLane(cell.value, lane))));
 
   // four accumulators, each of which takes a vector at a time
   const vector = b.cascades ? vectorWidth(type) / 4 : 1;
@@ -379,7 +344,7 @@ export function rowKernel(
   const narrow = (): Code => [
     ...elements(4),
     ...b.accumulate([narrowCell], rows, [...b.take(narrowCell, 'four', () => 0), ...b.advance((k) => b.along(k, 4))]),
-    ...found.set(b.spread(narrowCell, 0)),
+    ...found.set(spreadLane(narrowCell.value, 0)),
     ...ones,
     ...lanes(narrowCell, 1),
   ];

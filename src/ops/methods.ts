@@ -7,9 +7,10 @@ import * as pointwise from './pointwise.ts';
 import * as random from './random.ts';
 import * as rearrange from './rearrange.ts';
 import * as reduction from './reduction.ts';
+import * as scan from './scan.ts';
 import * as view from './view.ts';
 
-const families = { copy, inplace, pointwise, random, rearrange, reduction, view };
+const families = { copy, inplace, pointwise, random, rearrange, reduction, scan, view };
 
 type Families = typeof copy &
   typeof inplace &
@@ -17,6 +18,7 @@ type Families = typeof copy &
   typeof random &
   typeof rearrange &
   typeof reduction &
+  typeof scan &
   typeof view;
 
 declare module '../core/tensor.ts' {
