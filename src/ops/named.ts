@@ -38,13 +38,20 @@ export function named<const Names extends readonly string[], X, Params extends r
   names: Names,
   operator: (x: X, ...params: Params) => R,
 ): (x: X, ...args: Arguments<Names, Params>) => R {
-  return (x: X, ...args: readonly unknown[]): R => {
-    const options = args[args.length - 1];
-    if (!isOptions(options)) return operator(x, ...(args as unknown as Params));
-    checkOptions(name, options, names.slice(args.length - 1));
-    const params = names.map((key, k) => (k < args.length - 1 ? args[k] : options[key]));
-    return operator(x, ...(params as unknown as Params));
-  };
+  return (x: X, ...args: readonly unknown[]): R => operator(x, ...positional<Params>(name, names, args));
+}
+
+/** The parameters of a call in order, those that were given by name at their places. */
+export function positional<Params extends readonly unknown[]>(
+  name: string,
+  names: readonly string[],
+  args: readonly unknown[],
+): Params {
+  const options = args[args.length - 1];
+  if (!isOptions(options)) return args as Params;
+  checkOptions(name, options, names.slice(args.length - 1));
+  const params: readonly unknown[] = names.map((key, k) => (k < args.length - 1 ? args[k] : options[key]));
+  return params as Params;
 }
 
 type Method<F> = F extends (x: Tensor, ...rest: infer Rest) => infer R ? (...args: Rest) => R : never;
