@@ -4,7 +4,7 @@ import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
 import { type BackwardCall, backward } from './backward.ts';
-import { type GradientHook, type RemovableHandle, register, type TensorHooks } from './hooks.ts';
+import { type GradientHook, hooksAt, type RemovableHandle, register, retainsGrad, type TensorHooks } from './hooks.ts';
 import type { Node } from './node.ts';
 import { edgeOf, nodeOf, requiresGrad } from './primitive.ts';
 
@@ -52,18 +52,9 @@ declare module '../core/tensor.ts' {
 }
 
 function hooksOf(tensor: Tensor): TensorHooks {
-  if (tensor._hooks) return tensor._hooks;
   const edge = edgeOf(tensor);
   if (!edge) throw new AdjointError('autograd', 'cannot register a hook on a tensor that does not require gradient');
-  const own = {
-    hooks: new Set<GradientHook>(),
-    postAccumulate: new Set<(t: Tensor) => void>(),
-    retainsGrad: false,
-    tensor: new WeakRef(tensor),
-  };
-  tensor._hooks = own;
-  (edge.node.tensorHooks ??= new Map()).set(edge.nr, own);
-  return own;
+  return hooksAt(edge);
 }
 
 function checkLeaf(tensor: Tensor, wanted: boolean): void {
@@ -121,7 +112,7 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
   },
   retainsGrad: {
     get() {
-      return this._hooks?.retainsGrad ?? false;
+      return retainsGrad(this);
     },
   },
   outputNr: {
@@ -139,11 +130,17 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
       return new Tensor(this.storage.alias(), this.shape, this.strides, this.offset);
     },
     set(source: Tensor) {
-      if (!(source instanceof Tensor) || source.dtype !== this.dtype) {
-        throw new AdjointError('dtype', `data must be a tensor of dtype ${this.dtype}, got ${show(source)}`);
+      if (!(source instanceof Tensor)) throw new AdjointError('argument', `data must be a tensor, got ${show(source)}`);
+      const { dtype, shape, strides, offset } = source;
+      if (!isFloatingPoint(dtype) && requiresGrad(this)) {
+        throw new AdjointError(
+          'dtype',
+          `data must be a tensor of dtype float32 or float64 while this tensor requires gradients, got ${dtype}`,
+        );
       }
-      const { shape, strides, offset } = source;
-      Object.assign(this, { storage: source.storage.alias(), shape, strides, offset });
+      Object.assign(this, { dtype, storage: source.storage.alias(), shape, strides, offset });
+      // gradients that arrive from now on look like the new data
+      if (this._node instanceof AccumulateGrad) this._node.outputs[0] = { shape, dtype };
     },
   },
 };
@@ -157,7 +154,7 @@ const methods: Partial<Tensor> & ThisType<Tensor> = {
     if (!requiresGrad(this))
       throw new AdjointError('autograd', "can't retain_grad on Tensor that has requiresGrad: false");
     if (this.isLeaf) return;
-    (hooksOf(this) as TensorHooks).retainsGrad = true;
+    hooksOf(this).retainedBy = new WeakRef(this);
   },
   detach() {
     return new Tensor(this.storage, this.shape, this.strides, this.offset);
