@@ -13,7 +13,10 @@ export * from './autograd/modes.ts';
 export * from './core/creation.ts';
 export { Generator } from './core/generator.ts';
 export { Tensor } from './core/tensor.ts';
+export * from './ops/gather-scatter.ts';
 export * from './ops/grid.ts';
+export { ellipsis, type IndexItem, slice } from './ops/index-expression.ts';
+export { indexPut, maskedScatter, maskedSelect, nonzero, put, take } from './ops/indexing.ts';
 export * from './ops/join.ts';
 export * from './ops/pointwise.ts';
 export { bernoulli, multinomial } from './ops/random.ts';
@@ -68,6 +71,7 @@ export {
   unsqueeze,
   vsplit,
 } from './ops/view.ts';
+export { where } from './ops/where.ts';
 
 installMembers();
 installMethods();

@@ -1,6 +1,9 @@
 /** Makes the operators methods of Tensor, in types and at run time. */
 import { Tensor } from '../core/tensor.ts';
 import * as copy from './copy.ts';
+import * as gatherScatter from './gather-scatter.ts';
+import * as indexing from './indexing.ts';
+import * as indexingInplace from './indexing-inplace.ts';
 import * as inplace from './inplace.ts';
 import type { Methods } from './named.ts';
 import * as pointwise from './pointwise.ts';
@@ -9,17 +12,35 @@ import * as rearrange from './rearrange.ts';
 import * as reduction from './reduction.ts';
 import * as scan from './scan.ts';
 import * as view from './view.ts';
+import { whereMethod } from './where.ts';
 
-const families = { copy, inplace, pointwise, random, rearrange, reduction, scan, view };
+const families = {
+  copy,
+  gatherScatter,
+  indexing,
+  indexingInplace,
+  inplace,
+  pointwise,
+  random,
+  rearrange,
+  reduction,
+  scan,
+  view,
+  whereMethod,
+};
 
 type Families = typeof copy &
+  typeof gatherScatter &
+  typeof indexing &
+  typeof indexingInplace &
   typeof inplace &
   typeof pointwise &
   typeof random &
   typeof rearrange &
   typeof reduction &
   typeof scan &
-  typeof view;
+  typeof view &
+  typeof whereMethod;
 
 declare module '../core/tensor.ts' {
   interface Tensor extends Methods<Families> {}
