@@ -5,6 +5,8 @@
 import { Storage } from '../core/storage.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
+import { AccumulateGrad } from './accumulate.ts';
+import { enableGrad, mode } from './modes.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
 import { edgeOf, type OperatorNode, requiresGrad } from './primitive.ts';
 
@@ -13,34 +15,67 @@ export interface ViewInfo {
   readonly base: Tensor;
   /** The version of the memory at which the view's node was right. */
   version: number;
-  /** Whether it is one of several outputs of its operator. */
-  readonly several: boolean;
-  /** Whether it was taken while the graph was recorded. */
-  readonly recorded: boolean;
+  /** Why a write may not be recorded: it is one of several results of its operator, or was taken while nothing was recorded. */
+  readonly sealed: 'several' | 'unrecorded' | null;
 }
 
-/** Throws where a write to `self` would lose a gradient. */
-export function checkInPlace(self: Tensor, recording: boolean): void {
-  if (!recording) return;
-  if (self._wantsGrad) {
+/** What is kept of a new view of `of`. */
+export function viewOf(of: Tensor, several: boolean): ViewInfo {
+  const sealed = !mode.grad ? 'unrecorded' : several ? 'several' : (of._view?.sealed ?? null);
+  return { base: of._view?.base ?? of, version: of.storage.version, sealed };
+}
+
+/** Throws where a write to `self` would lose a gradient, or would not know which of several values to keep. */
+export function checkInPlace(self: Tensor, recording: boolean, uniform: boolean): void {
+  if (!uniform && self.numel() > 0 && self.strides.some((stride, d) => stride === 0 && self.shape[d] > 1)) {
     throw new AdjointError(
       'inplace',
-      'a leaf Variable that requires grad is being used in an in-place operation. Write inside noGrad(), or to a clone',
+      'unsupported operation: more than one element of the written-to tensor refers to a single memory location. ' +
+        'Please clone() the tensor before performing the operation.',
     );
   }
+  if (self.storage.inference && !mode.inference) {
+    throw new AdjointError(
+      'inplace',
+      'Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal tensor before ' +
+        'doing inplace update.',
+    );
+  }
+  if (!recording) return;
   const view = self._view;
-  if (!view) return;
-  if (view.base._wantsGrad) {
+  if (view) checkSeal(self, view, 'is being modified inplace');
+  if (!requiresGrad(self)) return;
+  if (view && isLeaf(view.base)) {
     throw new AdjointError(
       'inplace',
       'a view of a leaf Variable that requires grad is being used in an in-place operation. Write inside noGrad(), or to a clone',
     );
   }
-  if (view.several) {
+  if (isLeaf(self)) {
     throw new AdjointError(
       'inplace',
-      'Output of a function that returns multiple views is a view and is being modified inplace. Such views are not allowed to be ' +
-        'modified inplace: replace the write by one that is out of place, or write to a clone',
+      'a leaf Variable that requires grad is being used in an in-place operation. Write inside noGrad(), or to a clone',
+    );
+  }
+}
+
+const isLeaf = (tensor: Tensor): boolean => tensor._node === null || tensor._node instanceof AccumulateGrad;
+
+function checkSeal(tensor: Tensor, { sealed }: ViewInfo, event: string): void {
+  if (sealed === 'unrecorded') {
+    throw new AdjointError(
+      'inplace',
+      `A view was created in noGrad mode and ${event} with grad mode enabled. Given that this use case is ambiguous and error-prone, ` +
+        'it is forbidden. You can clarify your code by moving both the view and the inplace either both inside noGrad (if you ' +
+        "don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).",
+    );
+  }
+  if (sealed === 'several') {
+    const which = tensor._node ? `Output ${tensor._outputNr} of ${tensor._node.name()}` : 'This tensor';
+    throw new AdjointError(
+      'inplace',
+      `${which} is a view and ${event}. This view is the output of a function that returns multiple views. Such functions do not ` +
+        'allow the output views to be modified inplace. You should replace the inplace operation by an out-of-place one.',
     );
   }
 }
@@ -64,12 +99,11 @@ export function rebase(self: Tensor, node: OperatorNode<unknown>): void {
 /** Finds the node of a view anew after its base's memory has been written to. */
 export function refreshView(tensor: Tensor): void {
   const view = tensor._view as ViewInfo;
+  if (isLeaf(tensor) && !requiresGrad(view.base)) return;
+  checkSeal(tensor, view, 'its base or another view of its base has been modified inplace');
   view.version = tensor.storage.version;
-  const edge = edgeOf(view.base);
-  if (!edge || !requiresGrad(view.base)) return;
-  const node = new AsStrided(edge, geometry(view.base), geometry(tensor));
-  node.outputs.push({ shape: tensor.shape, dtype: tensor.dtype });
-  tensor._node = node;
+  const { _node } = enableGrad(() => view.base.asStrided(tensor.shape, tensor.strides, tensor.offset));
+  tensor._node = _node;
   tensor._outputNr = 0;
 }
 
@@ -80,41 +114,6 @@ interface Geometry {
 }
 
 const geometry = ({ shape, strides, offset }: Tensor): Geometry => ({ shape, strides, offset });
-
-/** A tensor of zeros laid out as `base`, and the part of it that `view` sees. */
-function laidOut(like: Tensor, base: Geometry, view: Geometry): [whole: Tensor, part: Tensor] {
-  const extent = base.shape.includes(0)
-    ? 0
-    : 1 + base.shape.reduce((last, size, d) => last + (size - 1) * base.strides[d], 0);
-  const storage = Storage.allocate(like.dtype, extent);
-  const whole = new Tensor(storage, base.shape, base.strides, 0);
-  whole.zero_();
-  return [whole, new Tensor(storage, view.shape, view.strides, view.offset - base.offset)];
-}
-
-/** A strided view of the base, seen backward. */
-class AsStrided extends Node {
-  private readonly base: Geometry;
-  private readonly view: Geometry;
-
-  constructor(edge: Edge, base: Geometry, view: Geometry) {
-    super([edge]);
-    this.base = base;
-    this.view = view;
-  }
-
-  name(): string {
-    return 'AsStridedBackward0';
-  }
-
-  apply([gradient]: Gradients): Gradients {
-    if (!gradient) return [null];
-    const [whole, part] = laidOut(gradient, this.base, this.view);
-    part._view = { base: whole, version: 0, several: false, recorded: true };
-    part.copy_(gradient);
-    return [whole];
-  }
-}
 
 /** A write into a part of the base, seen backward: the part's gradient goes through the write, the rest passes by. */
 class CopySlices extends Node {
@@ -135,9 +134,11 @@ class CopySlices extends Node {
 
   apply([gradient]: Gradients, wanted: (input: number) => boolean): Gradients {
     if (!gradient) return this.edges.map(() => null);
-    const [whole, part] = laidOut(gradient, this.base, this.view);
-    part._view = { base: whole, version: 0, several: false, recorded: true };
-    whole.copy_(gradient);
+    const { base, view } = this;
+    const reach = base.shape.reduce((last, size, d) => last + (size - 1) * base.strides[d], 1);
+    const storage = Storage.allocate(gradient.dtype, Math.max(reach, 0));
+    const whole = new Tensor(storage, base.shape, base.strides, 0).copy_(gradient);
+    const part = whole.asStrided(view.shape, view.strides, view.offset - base.offset);
     const [own, ...others] = this.write.apply([part.clone()], (k) => (k === 0 ? true : wanted(k)));
     if (own) part.copy_(own);
     else part.zero_();

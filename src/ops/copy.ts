@@ -1,29 +1,21 @@
 /** Values carried from one tensor to another, and from one dtype to another. */
-import { apply, applyInPlace, primitive, vjp } from '../autograd/primitive.ts';
+import { apply, applyInPlace, type Primitive, primitive, vjp } from '../autograd/primitive.ts';
+import { filled } from '../core/creation.ts';
 import { checkDType, type DType, type Scalar } from '../core/dtype.ts';
 import { broadcastShapes, sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
-import * as s from '../kernels/expr.ts';
-import { launchPointwise } from './launch.ts';
+import { named } from './named.ts';
+import { write } from './write.ts';
 
-const identity = { root: s.input(0), kernels: new Map() };
-
-/** Writes `source`, broadcast and cast, into the memory of `self`. */
-function write(self: Tensor, source: Tensor | number): void {
-  const safe =
-    source instanceof Tensor && source.storage.shares(self.storage) && source !== self ? source.clone() : source;
-  // computed in the source's dtype, so that the cast is the store's
-  launchPointwise(identity, [safe], source instanceof Tensor ? source.dtype : self.dtype, self);
-}
-
-const Copy = primitive<undefined>('Copy', (_, self, source) => Tensor.empty(self.shape, self.dtype).copy_(source), [
-  vjp((g) => g.mul(0)),
+const Copy = primitive('CopyBackwards', (_, self, source) => write(Tensor.empty(self.shape, self.dtype), source), [
+  vjp((g) => filled(g.shape, 0, g.dtype)),
   vjp((g) => g),
 ]);
 /**
  * Writes `source`, broadcast to this shape and cast to this dtype, over this tensor (torch.Tensor.copy_).
- * @throws if the shapes do not fit, or if this is a leaf that requires grad while the graph is recorded
+ * @throws if the shapes do not fit, if elements of this tensor share memory, or if it is a leaf that requires grad while the graph is
+ * recorded
  */
 export function copy_(self: Tensor, source: Tensor | Scalar): Tensor {
   const from = source instanceof Tensor ? source : Number(source);
@@ -36,29 +28,41 @@ export function copy_(self: Tensor, source: Tensor | Scalar): Tensor {
   return applyInPlace(Copy, undefined, self, [from], () => write(self, from));
 }
 
+const filling = (name: string): Primitive => ({
+  ...primitive(name, (_, x, value) => write(Tensor.empty(x.shape, x.dtype), value), [
+    vjp((g) => filled(g.shape, 0, g.dtype)),
+    vjp((g) => g.sum()),
+  ]),
+  uniform: true,
+});
+const Fill = filling('Fill');
+const FillTensor = filling('FillBackward1');
+const Zero = filling('Zero');
+
+/** What to fill with: a number, or a tensor of one. */
+function single(call: string, value: Tensor | Scalar): Tensor | number {
+  if (!(value instanceof Tensor)) return Number(value);
+  if (value.ndim === 0) return value;
+  throw new AdjointError(
+    'shape',
+    `${call} only supports 0-dimension value tensor but got tensor with ${value.ndim} dimensions: shape ${showShape(value.shape)}`,
+  );
+}
+
+/** A tensor like `x` in which every element is `value` (torch.fill). */
+export const fill = named('fill', ['value'], (x: Tensor, value: Tensor | Scalar) =>
+  apply(value instanceof Tensor ? FillTensor : Fill, undefined, [x, single('fill', value)]),
+);
 /** Writes `value` over every element (torch.Tensor.fill_). */
-export const fill_ = (self: Tensor, value: Tensor | Scalar): Tensor => {
-  if (value instanceof Tensor && value.ndim > 0) {
-    throw new AdjointError(
-      'shape',
-      `fill_ only supports a value tensor without dimensions, got shape ${showShape(value.shape)}`,
-    );
-  }
-  return copy_(self, value);
-};
+export const fill_ = named('fill_', ['value'], (self: Tensor, value: Tensor | Scalar) => {
+  const one = single('fill_', value);
+  return applyInPlace(value instanceof Tensor ? FillTensor : Fill, undefined, self, [one], () => write(self, one));
+});
 
 /** Writes 0 over every element (torch.Tensor.zero_). */
-export const zero_ = (self: Tensor): Tensor => copy_(self, 0);
+export const zero_ = (self: Tensor): Tensor => applyInPlace(Zero, undefined, self, [0], () => write(self, 0));
 
-const ToCopy = primitive<DType>(
-  'ToCopy',
-  (dtype, x) => {
-    const out = Tensor.empty(x.shape, dtype);
-    write(out, x);
-    return out;
-  },
-  [vjp((g) => g)],
-);
+const ToCopy = primitive<DType>('ToCopy', (dtype, x) => write(Tensor.empty(x.shape, dtype), x), [vjp((g) => g)]);
 /**
  * The same values in another dtype; `x` itself if it has that dtype (torch.Tensor.to). The gradient is cast back.
  * Floating numbers lose their fraction as integers.

@@ -8,6 +8,7 @@ import { AdjointError } from '../errors.ts';
 import { checkTensors, listOf, type SomeTensors, type Tensors } from './listed.ts';
 import { named } from './named.ts';
 import { expand, narrow, reshape, select, unsqueeze } from './view.ts';
+import { write } from './write.ts';
 
 /** Joined along `dim`, each tensor from its own index on. */
 const Cat = primitive<{ dim: number; starts: readonly number[]; size: number }>(
@@ -19,7 +20,7 @@ const Cat = primitive<{ dim: number; starts: readonly number[]; size: number }>(
       resultType(tensors),
     );
     tensors.forEach((x, k) => {
-      if (!isNothing(x)) narrow(out, dim, starts[k], x.shape[dim]).copy_(x);
+      if (!isNothing(x)) write(narrow(out, dim, starts[k], x.shape[dim]), x);
     });
     return out;
   },
@@ -77,7 +78,7 @@ const Stack = primitive<number>(
     const { shape } = tensors[0];
     const out = Tensor.empty([...shape.slice(0, dim), tensors.length, ...shape.slice(dim)], resultType(tensors));
     tensors.forEach((x, k) => {
-      select(out, dim, k).copy_(x);
+      write(select(out, dim, k), x);
     });
     return out;
   },
@@ -164,7 +165,7 @@ const BlockDiag = primitive<Shape>(
     let [row, column] = [0, 0];
     for (const block of blocks) {
       const [rows, columns] = matrixShape(block.shape);
-      narrow(narrow(out, 0, row, rows), 1, column, columns).copy_(block);
+      write(narrow(narrow(out, 0, row, rows), 1, column, columns), block);
       row += rows;
       column += columns;
     }

@@ -7,6 +7,7 @@ import { filled } from '../core/creation.ts';
 import { checkDim, type Shape, sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
+import { write } from './write.ts';
 
 /** How a tensor lies in its storage. */
 export interface Geometry {
@@ -66,7 +67,7 @@ export function part<P>(name: string, geometry: (x: Tensor, params: P) => Tensor
     `${name}Scatter`,
     (params, x, values) => {
       const whole = x.clone();
-      geometry(whole, params).copy_(values);
+      write(geometry(whole, params), values);
       return whole;
     },
     [
@@ -92,7 +93,7 @@ export function part<P>(name: string, geometry: (x: Tensor, params: P) => Tensor
 /** Adds `values` to a part of a tensor of zeros, as often as its elements lie at the same place. */
 function accumulate(target: Tensor, values: Tensor): void {
   if (!overlaps(target)) {
-    target.copy_(values);
+    write(target, values);
     return;
   }
   const add = (to: Tensor, from: Tensor): void => {

@@ -9,6 +9,7 @@ import { listed } from './listed.ts';
 import { named } from './named.ts';
 import { diagonals, over } from './part.ts';
 import { clone, diagonal, expand, flatten, narrow, ravel, reshape, transpose, unsqueeze } from './view.ts';
+import { write } from './write.ts';
 
 // Repeated.
 
@@ -28,7 +29,7 @@ const Repeat = primitive<readonly number[]>(
       repeats.map((_, d) => grid[2 * d] * grid[2 * d + 1]),
       x.dtype,
     );
-    over(out, grid, contiguousStrides(grid)).copy_(reshape(x, once));
+    write(over(out, grid, contiguousStrides(grid)), reshape(x, once));
     return out;
   },
   [
@@ -118,7 +119,7 @@ const Flip: Primitive<readonly number[]> = primitive(
   (dims, x) => {
     const strides = x.strides.map((stride, d) => (dims.includes(d) ? -stride : stride));
     const last = dims.reduce((offset, d) => offset + (x.shape[d] - 1) * x.strides[d], x.offset);
-    return Tensor.empty(x.shape, x.dtype).copy_(over(x, x.shape, strides, last));
+    return write(Tensor.empty(x.shape, x.dtype), over(x, x.shape, strides, last));
   },
   [vjp((g, { params }) => flip(g, params))],
 );
@@ -145,7 +146,7 @@ interface Shifts {
 const Roll: Primitive<Shifts> = primitive(
   'Roll',
   ({ shifts, dims }, x) => {
-    if (dims.length === 0) return over(rolled(ravel(x), shifts[0], 0), x.shape, contiguousStrides(x.shape));
+    if (dims.length === 0) return reshape(rolled(ravel(x), shifts[0], 0), x.shape);
     return dims.reduce((all, dim, k) => rolled(all, shifts[k], dim), x);
   },
   [vjp((g, { params: { shifts, dims } }) => apply(Roll, { shifts: shifts.map((shift) => -shift), dims }, [g]))],
@@ -157,8 +158,8 @@ function rolled(x: Tensor, shift: number, dim: number): Tensor {
   const size = x.shape[dim];
   if (size === 0) return out;
   const by = ((shift % size) + size) % size;
-  narrow(out, dim, by, size - by).copy_(narrow(x, dim, 0, size - by));
-  narrow(out, dim, 0, by).copy_(narrow(x, dim, size - by, by));
+  write(narrow(out, dim, by, size - by), narrow(x, dim, 0, size - by));
+  write(narrow(out, dim, 0, by), narrow(x, dim, size - by, by));
   return out;
 }
 
@@ -194,8 +195,7 @@ const Rot90: Primitive<Turns> = primitive(
   ({ quarters, plane: [from, to] }, x) => {
     if (quarters === 0) return clone(x);
     if (quarters === 2) return flip(x, from, to);
-    const { shape, strides, storage } = transpose(flip(x, quarters === 1 ? to : from), from, to);
-    return new Tensor(storage, shape, strides, 0);
+    return transpose(flip(x, quarters === 1 ? to : from), from, to);
   },
   [vjp((g, { params: { quarters, plane } }) => apply(Rot90, { quarters: (4 - quarters) % 4, plane }, [g]))],
 );
@@ -285,7 +285,7 @@ const DiagEmbed: Primitive<Diagonal> = primitive(
     const shape = x.shape.slice(0, -1);
     for (const dim of [Math.min(dim1, dim2), Math.max(dim1, dim2)]) shape.splice(dim, 0, size);
     const out = filled(shape, 0, x.dtype);
-    diagonal(out, offset, dim1, dim2).copy_(x);
+    write(diagonal(out, offset, dim1, dim2), x);
     return out;
   },
   [vjp((g, { params: { offset, dim1, dim2 } }) => diagonal(g, offset, dim1, dim2))],

@@ -30,6 +30,7 @@ import { cat, stack } from './join.ts';
 import { listed } from './listed.ts';
 import { named } from './named.ts';
 import { diagonals, type Geometry, over, overlaps, selecting, sliceOf, slicing, strided, windows } from './part.ts';
+import { write } from './write.ts';
 
 // The same elements in another shape.
 
@@ -114,7 +115,7 @@ export const unflatten = named('unflatten', ['dim', 'sizes'], (x: Tensor, dim: n
   return view(x, [...x.shape.slice(0, d), ...inferShape(sizes, x.shape[d]), ...x.shape.slice(d + 1)]);
 });
 
-const Clone = primitive('Clone', (_, x) => Tensor.empty(x.shape, x.dtype).copy_(x), [vjp((g) => g)]);
+const Clone = primitive('Clone', (_, x) => write(Tensor.empty(x.shape, x.dtype), x), [vjp((g) => g)]);
 /** A copy with memory of its own, in row-major order; the gradient passes through (torch.clone). */
 export function clone(x: Tensor): Tensor {
   return apply(Clone, undefined, [x]);
