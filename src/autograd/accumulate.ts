@@ -27,7 +27,10 @@ export class AccumulateGrad extends Node {
       else before.add_(gradient);
     } else if (mode.grad) variable._grad = gradient.clone();
     else variable._grad = flight.isOurs(gradient) && gradient.isContiguous() ? flight.keep(gradient) : gradient.clone();
-    for (const hook of variable._hooks?.postAccumulate ?? []) hook(variable);
+  }
+
+  runPostHooks(): void {
+    for (const hook of this.tensorHooks?.get(0)?.postAccumulate ?? []) hook(this.variable);
   }
 
   apply(): Gradients {

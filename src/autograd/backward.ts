@@ -95,19 +95,20 @@ export function backward(
   const roots = outputs.map(rootOf);
   const seeds = seedsOf(outputs, gradients ? list(gradients) : null);
   const { createGraph = false, retainGraph = createGraph } = options;
+  const run = { retainGraph, createGraph, accumulate: true, allowUnused: true };
   if (!options.inputs) {
-    runBackward(roots, seeds, { retainGraph, createGraph, inputs: [], accumulate: true });
+    runBackward(roots, seeds, { ...run, inputs: [] });
     return;
   }
   const inputs = list(options.inputs);
   if (inputs.length === 0) throw new AdjointError('argument', '`inputs` argument to `backward` cannot be empty.');
   const edges = inputs.map(inputEdge);
-  const captured = runBackward(roots, seeds, { retainGraph, createGraph, inputs: edges, accumulate: true });
+  const captured = runBackward(roots, seeds, { ...run, inputs: edges });
   inputs.forEach((input, i) => {
     // leaves have been added to on the way
     const gradient = captured[i];
     if (input.isLeaf || !gradient) return;
-    input._grad = input._grad ? input._grad.add(gradient) : gradient;
+    input._grad = input._grad ? input._grad.add(gradient) : gradient.clone();
   });
 }
 
@@ -152,16 +153,8 @@ export function grad(outputs: OneOrMore<Tensor>, inputs: OneOrMore<Tensor>, opti
     createGraph,
     inputs: to.map(inputEdge),
     accumulate: false,
+    allowUnused,
   });
-  return gradients.map((gradient, i) => {
-    if (gradient) return gradient;
-    if (materializeGrads) return filled(to[i].shape, 0, to[i].dtype);
-    if (!allowUnused) {
-      throw new AdjointError(
-        'autograd',
-        'One of the differentiated Tensors appears to not have been used in the graph. Set allowUnused: true if this is the desired behavior.',
-      );
-    }
-    return null;
-  });
+  if (!materializeGrads) return gradients;
+  return gradients.map((gradient, i) => gradient ?? filled(to[i].shape, 0, to[i].dtype));
 }

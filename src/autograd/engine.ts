@@ -1,6 +1,8 @@
 /**
  * Reverse mode: carries gradients from the roots of a graph to its leaves. Each node runs once, when the gradients of all its outputs
  * have arrived; of those that are ready the latest recorded runs first. Nothing here recurses, so a graph may be of any depth.
+ *
+ * Gradients are added to leaves, and the graph is released, when everything has run: a run that throws changes nothing.
  */
 
 import { sameShape, showShape } from '../core/shape.ts';
@@ -21,6 +23,8 @@ export interface BackwardOptions {
   readonly inputs: readonly Edge[];
   /** Whether gradients that reach leaves are added to their `grad`. */
   readonly accumulate: boolean;
+  /** Whether none may arrive at one of `inputs`. */
+  readonly allowUnused: boolean;
 }
 
 /** The nodes that are ready, latest first; leaves before all others, so that their gradients are not kept waiting. */
@@ -96,10 +100,12 @@ export function runBackward(
   seeds: readonly Tensor[],
   options: BackwardOptions,
 ): (Tensor | null)[] {
-  const { inputs, accumulate, createGraph, retainGraph } = options;
+  const { inputs, accumulate, createGraph } = options;
   const tasks = explore(roots, inputs, accumulate);
   const task = (node: Node): Task => tasks.get(node) as Task;
   const captured: (Tensor | null)[] = inputs.map(() => null);
+  const reached: AccumulateGrad[] = [];
+  const retained: [Tensor, Tensor][] = [];
   const flight = new Flight(!createGraph);
   const ready = new ReadyQueue();
   const before = mode.grad;
@@ -111,16 +117,17 @@ export function runBackward(
       const node = ready.pop();
       const { gradients, needed, captures } = task(node);
       if (node.foreign) for (const gradient of gradients) flight.keep(gradient ?? null);
-      runPreHooks(node, gradients);
+      runPreHooks(node, gradients, retained);
       for (const i of captures) captured[i] = flight.keep(gradients[inputs[i].nr] ?? null);
-      if (node instanceof AccumulateGrad) {
-        if (needed) node.accumulate(gradients[0] ?? null, flight);
-      } else if (needed) {
+      if (needed && node instanceof AccumulateGrad) {
+        reached.push(node);
+        continue;
+      }
+      if (needed) {
         const results = flight.step(node, gradients, (k) => {
           const next = node.edges[k] && task(node.edges[k].node);
           return next !== null && (next.needed || next.captures.length > 0);
         });
-        if (!retainGraph) node.release();
         for (const [k, edge] of node.edges.entries()) {
           const gradient = results[k];
           if (edge && gradient) flight.add(task(edge.node).gradients, edge.nr, gradient);
@@ -131,6 +138,15 @@ export function runBackward(
       gradients.length = 0;
       for (const edge of node.edges) if (edge && --task(edge.node).missing === 0) ready.push(edge.node);
     }
+    if (!options.allowUnused) checkUsed(captured);
+    if (!options.retainGraph) for (const [node, { needed }] of tasks) if (needed) node.release();
+    for (const [tensor, gradient] of retained) tensor._grad = tensor._grad ? tensor._grad.add(gradient) : gradient;
+    for (const leaf of reached) {
+      const { gradients } = task(leaf);
+      leaf.accumulate(gradients[0] ?? null, flight);
+      flight.land(gradients);
+    }
+    for (const leaf of reached) leaf.runPostHooks();
   } finally {
     mode.grad = before;
     flight.end();
@@ -185,12 +201,12 @@ function markNeeded(tasks: Map<Node, Task>, inputs: readonly Edge[]): void {
 }
 
 /** Lets the hooks of a node, and of the tensors that it made, see and change the gradients that have arrived. */
-function runPreHooks(node: Node, gradients: (Tensor | null)[]): void {
+function runPreHooks(node: Node, gradients: (Tensor | null)[], retained: [Tensor, Tensor][]): void {
   for (const [nr, own] of node.tensorHooks ?? []) {
     for (const hook of own.hooks) gradients[nr] = afterHook(hook, gradients[nr] ?? null, node.outputs[nr]);
-    const tensor = own.retainsGrad ? own.tensor?.deref() : undefined;
+    const tensor = own.retainedBy?.deref();
     const gradient = gradients[nr];
-    if (tensor && gradient) tensor._grad = tensor._grad ? tensor._grad.add(gradient) : gradient;
+    if (tensor && gradient) retained.push([tensor, gradient]);
   }
   for (const hook of node.preHooks ?? []) Object.assign(gradients, hook(gradients) ?? {});
 }
@@ -206,4 +222,14 @@ function afterHook(hook: GradientHook, gradient: Tensor | null, expected: Metada
     );
   }
   return changed;
+}
+
+function checkUsed(captured: readonly (Tensor | null)[]): void {
+  const unused = captured.indexOf(null);
+  if (unused < 0) return;
+  throw new AdjointError(
+    'autograd',
+    `The differentiated Tensor at index ${unused} appears to not have been used in the graph. ` +
+      'Set allowUnused: true if this is the desired behavior.',
+  );
 }

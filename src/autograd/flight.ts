@@ -27,7 +27,7 @@ export class Flight {
       for (const hook of node.postHooks ?? []) results = hook(results, filled) ?? results;
       return node.edges.map((edge, k) => {
         const gradient = results[k];
-        return edge && gradient ? fit(node, gradient, edge.node.outputs[edge.nr]) : null;
+        return edge && gradient ? fit(node, k, gradient, edge.node.outputs[edge.nr]) : null;
       });
     };
     // code of users may keep what it is shown
@@ -91,7 +91,7 @@ export class Flight {
 }
 
 /** Fits a gradient to the tensor that it is the gradient of: undoes broadcasting, keeps the dtype. */
-function fit(node: Node, gradient: Tensor, expected: Metadata): Tensor {
+function fit(node: Node, index: number, gradient: Tensor, expected: Metadata): Tensor {
   let fitted = gradient;
   if (!sameShape(fitted.shape, expected.shape)) {
     const { length } = expected.shape;
@@ -101,7 +101,7 @@ function fit(node: Node, gradient: Tensor, expected: Metadata): Tensor {
     if (!expandable) {
       throw new AdjointError(
         'shape',
-        `${node.name()} returned an invalid gradient: got shape ${showShape(fitted.shape)}, ` +
+        `Function ${node.name()} returned an invalid gradient at index ${index} - got ${showShape(fitted.shape)} ` +
           `but expected shape compatible with ${showShape(expected.shape)}`,
       );
     }

@@ -5,6 +5,7 @@ import { AdjointError, show } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
 import { type BackwardCall, backward } from './backward.ts';
 import { type GradientHook, hooksAt, type RemovableHandle, register, retainsGrad, type TensorHooks } from './hooks.ts';
+import { mode } from './modes.ts';
 import type { Node } from './node.ts';
 import { edgeOf, nodeOf, requiresGrad } from './primitive.ts';
 
@@ -60,6 +61,12 @@ function hooksOf(tensor: Tensor): TensorHooks {
 function checkLeaf(tensor: Tensor, wanted: boolean): void {
   if (wanted && !isFloatingPoint(tensor.dtype)) {
     throw new AdjointError('dtype', `only Tensors of floating point dtype can require gradients, got ${tensor.dtype}`);
+  }
+  if (wanted && tensor.storage.inference && !mode.inference) {
+    throw new AdjointError(
+      'autograd',
+      'Setting requiresGrad on an inference tensor outside InferenceMode is not allowed. Make a clone to get a normal tensor',
+    );
   }
   if (nodeOf(tensor) && !(tensor._node instanceof AccumulateGrad) && !wanted) {
     throw new AdjointError(

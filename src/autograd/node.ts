@@ -31,7 +31,7 @@ export abstract class Node {
   /** One for each output of the step. */
   readonly outputs: Metadata[] = [];
   /** The hooks of tensors that are outputs of this step. */
-  tensorHooks: Map<number, TensorHooks & { tensor?: WeakRef<Tensor> }> | null = null;
+  tensorHooks: Map<number, TensorHooks> | null = null;
   /** Called before and after the gradients are computed. */
   preHooks: Set<(gradients: Gradients) => Gradients | void> | null = null;
   postHooks: Set<(gradInputs: Gradients, gradOutputs: Gradients) => Gradients | void> | null = null;

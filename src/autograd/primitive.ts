@@ -7,9 +7,10 @@ import type { Shape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
+import { hooksAt, type TensorHooks } from './hooks.ts';
 import { mode, unrecorded } from './modes.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
-import { checkInPlace, rebase, refreshView } from './view.ts';
+import { checkInPlace, rebase, refreshView, viewOf } from './view.ts';
 
 /** An input: a tensor, or a number that stands for one. */
 export type Operand = Tensor | number;
@@ -37,6 +38,8 @@ export interface Primitive<P = undefined> {
   readonly view?: boolean;
   /** Whether there are several results: the rules then take all their cotangents, null where there is none. */
   readonly several?: boolean;
+  /** Whether it gives all elements one value, so that in place they may share memory. */
+  readonly uniform?: boolean;
   forward(params: P, ...inputs: Operand[]): Tensor | Tensor[];
   /** The rule for one input, or null if it has no derivative. */
   vjp(input: number, params: P): Vjp<P, never> | null;
@@ -69,7 +72,10 @@ export function primitiveOfSeveral<P = undefined>(
 
 /** Whether a gradient with respect to `operand` may be asked for. */
 export function requiresGrad(operand: Operand): operand is Tensor {
-  return typeof operand !== 'number' && (operand._wantsGrad || nodeOf(operand) !== null);
+  if (typeof operand === 'number') return false;
+  if (operand._wantsGrad || nodeOf(operand) !== null) return true;
+  // a view that was taken unrecorded is a leaf of its own
+  return operand._view !== null && requiresGrad(operand._view.base);
 }
 
 /** The node that made a tensor, brought up to date if it is a view whose base was written to. */
@@ -87,6 +93,18 @@ export function edgeOf(operand: Operand): Edge | null {
 
 const nothing: Operand[] = [];
 
+/** The version of a tensor that is to be saved. */
+function versionOf({ storage }: Tensor): number {
+  if (storage.inference) {
+    throw new AdjointError(
+      'autograd',
+      'Inference tensors cannot be saved for backward. To work around you can make a clone to get a normal tensor and use it in autograd, ' +
+        'or use noGrad() instead of inferenceMode()',
+    );
+  }
+  return storage.version;
+}
+
 /** The node of an applied primitive. */
 export class OperatorNode<P> extends Node {
   readonly primitive: Primitive<P>;
@@ -96,7 +114,7 @@ export class OperatorNode<P> extends Node {
   /** The saved values, each at the place of its source: inputs first, then results. Null once released. */
   private saved: Operand[] | null = nothing;
   /** The versions of the tensors among them when they were saved. */
-  private versions: readonly number[] = nothing as never[];
+  private versions: number[] = nothing as never[];
 
   constructor(primitive: Primitive<P>, params: P, inputs: readonly Operand[], edges: readonly (Edge | null)[]) {
     super(edges);
@@ -109,18 +127,19 @@ export class OperatorNode<P> extends Node {
     return source >= 0 ? source : this.shapes.length - 1 - source;
   }
 
-  /** Keeps what the rules of the inputs that want gradients need. */
+  /** Keeps what the rules of the inputs that want gradients need, as far as it is given. */
   save(inputs: readonly Operand[], results: readonly Tensor[]): void {
-    const saved: Operand[] = [];
-    const versions: number[] = [];
-    for (let k = 0; k < inputs.length; k++) {
+    const saved = this.saved === nothing ? [] : (this.saved as Operand[]);
+    const versions = this.versions === nothing ? [] : (this.versions as number[]);
+    for (let k = 0; k < this.edges.length; k++) {
       const rule = this.edges[k] && this.primitive.vjp(k, this.params);
       if (!rule) continue;
       for (const source of rule.saves) {
         const value = source >= 0 ? inputs[source] : results[-1 - source];
+        if (value === undefined) continue;
         const slot = this.slot(source);
         saved[slot] = value;
-        if (typeof value !== 'number') versions[slot] = value.storage.version;
+        if (typeof value !== 'number') versions[slot] = versionOf(value);
       }
     }
     if (saved.length > 0) {
@@ -131,7 +150,7 @@ export class OperatorNode<P> extends Node {
 
   name(): string {
     const { name } = this.primitive;
-    return /Backward\d$/.test(name) ? name : `${name}Backward0`;
+    return /Backward[\ds]$/.test(name) ? name : `${name}Backward0`;
   }
 
   apply(gradients: Gradients, wanted: (input: number) => boolean): Gradients {
@@ -191,16 +210,11 @@ function run<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]):
   } finally {
     mode.grad = recording;
   }
-  if (primitive.view) markViews(inputs[0] as Tensor, out, primitive.several ?? false);
-  if (recording && inputs.some(requiresGrad)) record(primitive, params, inputs, Array.isArray(out) ? out : [out]);
+  const results = Array.isArray(out) ? out : [out];
+  // views that the forward took of its own work are nobody else's
+  for (const r of results) r._view = primitive.view ? viewOf(inputs[0] as Tensor, primitive.several ?? false) : null;
+  if (recording && !mode.inference && inputs.some(requiresGrad)) record(primitive, params, inputs, results);
   return out;
-}
-
-function markViews(of: Tensor, out: Tensor | Tensor[], several: boolean): void {
-  const base = of._view?.base ?? of;
-  for (const view of Array.isArray(out) ? out : [out]) {
-    view._view = { base, version: view.storage.version, several, recorded: mode.grad };
-  }
 }
 
 function record<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[], results: readonly Tensor[]): void {
@@ -240,16 +254,15 @@ export function applyInPlace<P>(
   write?: () => void,
 ): Tensor {
   const inputs = [self, ...others];
-  const recording = mode.grad && inputs.some(requiresGrad);
-  checkInPlace(self, recording);
+  const recording = mode.grad && !mode.inference && inputs.some(requiresGrad);
+  checkInPlace(self, recording, primitive.uniform ?? false);
   let node: OperatorNode<P> | undefined;
-  let original: Tensor = self;
   if (recording) {
     const edges = inputs.map((x, k) => (primitive.vjp(k, params) ? edgeOf(x) : null));
     node = new OperatorNode(primitive, params, inputs, edges);
     // what a rule needs of the old value is about to be overwritten
     const needed = edges.some((edge, k) => edge && primitive.vjp(k, params)?.saves.includes(0));
-    if (needed) original = unrecorded(() => self.clone());
+    node.save([needed ? snapshot(self) : self, ...others], []);
   }
   unrecorded(() => {
     if (write) write();
@@ -258,8 +271,27 @@ export function applyInPlace<P>(
   self.storage.version++;
   if (node) {
     node.outputs.push({ shape: self.shape, dtype: self.dtype });
+    const before = self._node?.tensorHooks?.get(self._outputNr);
     rebase(self, node);
-    node.save([original, ...others], [self]);
+    if (before?.retainedBy) retain(self, before);
+    node.save([], [self]);
   }
   return self;
+}
+
+/** Keeps the gradient of what a tensor has become instead of that of what it was. */
+function retain(self: Tensor, before: TensorHooks): void {
+  hooksAt(edgeOf(self) as Edge).retainedBy = before.retainedBy;
+  before.retainedBy = null;
+}
+
+/** A copy of a tensor in the same place of the graph. */
+function snapshot(x: Tensor): Tensor {
+  const copy = unrecorded(() => x.clone());
+  const edge = edgeOf(x);
+  if (edge) {
+    copy._node = edge.node;
+    copy._outputNr = edge.nr;
+  }
+  return copy;
 }

@@ -2,6 +2,7 @@
  * The memory behind tensors. A storage of at most 64 bytes is a typed array on the JavaScript heap, which costs nothing to track and to
  * collect. A larger one is a block of linear memory, given back when its Storage object has died (see reclaim.ts).
  */
+import { mode } from '../autograd/modes.ts';
 import { arrayOf, bytesOf, type ElementType, type TypedArray } from '../kernels/element.ts';
 import { allocate, heap, outOfMemory, release, slotBytes } from '../kernels/memory.ts';
 import { track } from './reclaim.ts';
@@ -18,6 +19,8 @@ export class Storage {
   readonly array: TypedArray | null;
   /** Counts the writes in place, for all tensors that share this storage. */
   version = 0;
+  /** Whether it was made in inference mode, and so is never part of a graph. */
+  readonly inference = mode.inference;
   /** Keeps the memory alive that this storage shares under a version counter of its own. */
   private readonly owner: Storage | null;
 

@@ -1,4 +1,3 @@
-import type { TensorHooks } from '../autograd/hooks.ts';
 import type { Node } from '../autograd/node.ts';
 import type { ViewInfo } from '../autograd/view.ts';
 import { AdjointError } from '../errors.ts';
@@ -39,8 +38,6 @@ export class Tensor {
   _outputNr = 0;
   /** @internal */
   _grad: Tensor | null = null;
-  /** @internal */
-  _hooks: TensorHooks | null = null;
   /** @internal Set if it is a view. */
   _view: ViewInfo | null = null;
 

@@ -1,0 +1,393 @@
+/** backward and grad: what they compute, where it goes, and what they refuse. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { add, autograd, ones, type Tensor, tensor, zeros } from '../../src/index.ts';
+
+/** The elements of the gradient, or null. */
+const gradOf = ({ grad }: Tensor): unknown => grad?.tolist() ?? null;
+const leaf = (data: number | number[] | number[][]): Tensor => tensor(data, { requiresGrad: true });
+const values = (tensors: readonly (Tensor | null)[]): unknown[] => tensors.map((t) => t?.tolist() ?? null);
+
+describe('backward', () => {
+  test('a leaf has no gradient before, and the gradient after', () => {
+    const x = leaf([1, 2]);
+    assert.equal(gradOf(x), null);
+    x.mul(x).sum().backward();
+    assert.deepEqual(gradOf(x), [2, 4]);
+    assert.equal(x.grad?.requiresGrad, false);
+  });
+
+  test('gradients add up over calls until they are cleared', () => {
+    const x = leaf([1, 2]);
+    x.mul(3).sum().backward();
+    x.mul(4).sum().backward();
+    assert.deepEqual(gradOf(x), [7, 7]);
+    x.grad?.zero_();
+    x.mul(4).sum().backward();
+    assert.deepEqual(gradOf(x), [4, 4]);
+    x.grad = null;
+    x.mul(5).sum().backward();
+    assert.deepEqual(gradOf(x), [5, 5]);
+  });
+
+  test('accumulation writes into the gradient that is there', () => {
+    const x = leaf([1, 2]);
+    x.sum().backward();
+    const { grad } = x;
+    x.sum().backward();
+    assert.equal(x.grad, grad);
+    assert.deepEqual(grad?.tolist(), [2, 2]);
+  });
+
+  test('two leaves never share the memory of their gradients', () => {
+    const x = leaf([1, 2]);
+    const y = leaf([1, 2]);
+    const gradient = tensor([1, 1]);
+    x.add(y).backward(gradient);
+    x.grad?.add_(5);
+    assert.deepEqual(gradOf(y), [1, 1]);
+    assert.deepEqual(gradient.tolist(), [1, 1]);
+  });
+
+  test('a leaf is its own derivative', () => {
+    const x = leaf(3);
+    x.backward();
+    assert.equal(x.grad?.item(), 1);
+    const gradient = tensor([5, 6]);
+    const y = leaf([1, 2]);
+    y.backward(gradient);
+    assert.deepEqual(gradOf(y), [5, 6]);
+    gradient.zero_();
+    assert.deepEqual(gradOf(y), [5, 6]);
+  });
+
+  test('a tensor of one element needs no gradient, whatever its shape', () => {
+    const x = leaf([[3]]);
+    x.mul(2).backward();
+    assert.deepEqual(gradOf(x), [[2]]);
+  });
+
+  test('the gradient weighs the output', () => {
+    const x = leaf([1, 2]);
+    x.mul(x).backward(tensor([10, 100]));
+    assert.deepEqual(gradOf(x), [20, 400]);
+    x.grad = null;
+    x.mul(x).backward({ gradient: tensor([10, 100]) });
+    assert.deepEqual(gradOf(x), [20, 400]);
+  });
+
+  test('several tensors at once are summed', () => {
+    const x = leaf([1, 2]);
+    autograd.backward([x.sum(), x.mul(x)], [null, tensor([1, 10])]);
+    assert.deepEqual(gradOf(x), [3, 41]);
+  });
+
+  test('a graph can be run through once, or as often as it is retained', () => {
+    const x = leaf([1, 2]);
+    const y = x.mul(x).sum();
+    y.backward(null, { retainGraph: true });
+    y.backward({ retainGraph: true });
+    assert.deepEqual(gradOf(x), [4, 8]);
+    y.backward();
+    assert.deepEqual(gradOf(x), [6, 12]);
+    assert.throws(() => y.backward(), {
+      code: 'autograd',
+      message:
+        /^Trying to backward through the graph a second time \(or directly access saved tensors after they have already been freed\)\. .* Specify retainGraph: true /,
+    });
+    assert.deepEqual(gradOf(x), [6, 12]);
+  });
+
+  test('a graph that saved nothing can be run through again', () => {
+    const x = leaf([1, 2]);
+    const y = x.add(1).sum();
+    y.backward();
+    y.backward();
+    assert.deepEqual(gradOf(x), [2, 2]);
+  });
+
+  test('a released part that two graphs share is missed by the second, and no leaf is added to', () => {
+    const x = leaf([1, 2]);
+    const other = leaf([3, 4]);
+    const shared = x.exp();
+    shared.sum().backward();
+    const before = gradOf(x);
+    assert.throws(() => shared.mul(other).sum().backward(), { code: 'autograd', message: /second time/ });
+    assert.deepEqual(gradOf(x), before);
+    assert.equal(gradOf(other), null);
+  });
+
+  test('inputs limits which leaves are added to', () => {
+    const x = leaf([1, 2]);
+    const y = leaf([3, 4]);
+    x.mul(y).sum().backward({ inputs: x });
+    assert.deepEqual(gradOf(x), [3, 4]);
+    assert.equal(gradOf(y), null);
+    x.mul(y)
+      .sum()
+      .backward(null, { inputs: [x, y] });
+    assert.deepEqual(gradOf(x), [6, 8]);
+    assert.deepEqual(gradOf(y), [1, 2]);
+  });
+
+  test('inputs may be intermediate: they get a grad, the leaves behind them none', () => {
+    const x = leaf([1, 2]);
+    const a = x.mul(2);
+    const b = x.mul(3);
+    a.add(b)
+      .sum()
+      .backward({ inputs: [a, b] });
+    a.grad?.add_(5);
+    assert.deepEqual(values([a.grad, b.grad, x.grad]), [[6, 6], [1, 1], null]);
+  });
+
+  test('createGraph leaves a gradient that can be differentiated', () => {
+    const x = leaf([1, 2]);
+    x.mul(x).sum().backward({ createGraph: true });
+    assert.equal(x.grad?.requiresGrad, true);
+    const [second] = autograd.grad((x.grad as Tensor).sum(), x);
+    assert.deepEqual(second.tolist(), [2, 2]);
+  });
+
+  test('what was not recorded or is not used gets nothing', () => {
+    const x = leaf([1, 2]);
+    const unused = leaf([1, 2]);
+    const y = x.mul(2);
+    unused.mul(y.detach());
+    y.sum().backward();
+    assert.equal(gradOf(unused), null);
+    assert.equal(gradOf(y), null);
+  });
+
+  test('the gradient fits the tensor, not the operation: broadcasting is summed down', () => {
+    const row = leaf([1, 2, 3]);
+    const column = leaf([[1], [2]]);
+    const scalar = leaf(2);
+    row.mul(column).mul(scalar).backward(ones(2, 3));
+    assert.deepEqual(gradOf(row), [6, 6, 6]);
+    assert.deepEqual(gradOf(column), [[12], [12]]);
+    assert.equal(scalar.grad?.item(), 18);
+  });
+
+  test('each gradient is of the dtype of its tensor', () => {
+    const x = tensor([1, 2], { dtype: 'float32', requiresGrad: true });
+    const w = tensor([3, 4], { dtype: 'float64', requiresGrad: true });
+    const y = x.mul(w);
+    assert.equal(y.dtype, 'float64');
+    y.sum().backward();
+    assert.equal(x.grad?.dtype, 'float32');
+    assert.equal(w.grad?.dtype, 'float64');
+    assert.deepEqual(values([x.grad, w.grad]), [
+      [3, 4],
+      [1, 2],
+    ]);
+
+    const scalar = tensor(2, { dtype: 'float64', requiresGrad: true });
+    const z = tensor([1, 2], { dtype: 'float32', requiresGrad: true });
+    z.mul(scalar).sum().backward();
+    assert.equal(scalar.grad?.dtype, 'float64');
+    assert.equal(z.grad?.dtype, 'float32');
+    assert.deepEqual(values([z.grad, scalar.grad]), [[2, 2], 3]);
+  });
+});
+
+describe('grad', () => {
+  test('returns the gradients and leaves grad alone', () => {
+    const x = leaf([1, 2]);
+    const y = leaf([3, 4]);
+    const gradients = autograd.grad(x.mul(y).sum(), [x, y]);
+    assert.deepEqual(values(gradients), [
+      [3, 4],
+      [1, 2],
+    ]);
+    assert.equal(gradOf(x), null);
+    assert.equal(gradOf(y), null);
+  });
+
+  test('of several outputs and of the same input twice', () => {
+    const x = leaf([1, 2]);
+    assert.deepEqual(values(autograd.grad([x.sum(), x.mul(x).sum()], [x, x])), [
+      [3, 5],
+      [3, 5],
+    ]);
+  });
+
+  test('with respect to intermediate results', () => {
+    const x = leaf([1, 2]);
+    const y = x.mul(2);
+    const z = y.mul(y);
+    assert.deepEqual(values(autograd.grad(z.sum(), [y, x])), [
+      [4, 8],
+      [8, 16],
+    ]);
+  });
+
+  test('of a tensor with respect to itself is the cotangent', () => {
+    const x = leaf([1, 2]);
+    assert.deepEqual(values(autograd.grad(x, x, { gradOutputs: tensor([5, 6]) })), [[5, 6]]);
+  });
+
+  test('runs only what leads to the inputs', () => {
+    const x = leaf([1, 2]);
+    const y = leaf([1, 2]);
+    const a = x.mul(2);
+    const b = y.mul(2);
+    let ran = false;
+    b.gradFn?.registerHook(() => {
+      ran = true;
+    });
+    autograd.grad(a.add(b).sum(), x);
+    assert.equal(ran, false);
+  });
+
+  test('cotangents, null for those of one element', () => {
+    const x = leaf([1, 2]);
+    const y = x.mul(2);
+    assert.deepEqual(values(autograd.grad([y.sum(), y], x, { gradOutputs: [null, tensor([1, 10])] })), [[4, 22]]);
+  });
+
+  test('unused inputs: an error, null or zeros, as asked for', () => {
+    const x = leaf([1, 2]);
+    const z = tensor([1, 2], { dtype: 'float64', requiresGrad: true });
+    assert.throws(() => autograd.grad(x.sum(), [x, z]), {
+      code: 'autograd',
+      message:
+        'The differentiated Tensor at index 1 appears to not have been used in the graph. Set allowUnused: true if this is the desired behavior.',
+    });
+    assert.deepEqual(values(autograd.grad(x.sum(), [x, z], { allowUnused: true })), [[1, 1], null]);
+    const [, zero] = autograd.grad(x.sum(), [x, z], { materializeGrads: true });
+    assert.deepEqual(zero.tolist(), [0, 0]);
+    assert.equal(zero.dtype, 'float64');
+    assert.throws(() => autograd.grad(x.sum(), [x, z], { materializeGrads: true, allowUnused: false } as object), {
+      code: 'argument',
+      message: /Expected allowUnused to be true or not passed when materializeGrads: true/,
+    });
+  });
+
+  test('to the third order', () => {
+    const x = leaf([1, 2]);
+    const [first] = autograd.grad(x.pow(3).sum(), x, { createGraph: true });
+    const [second] = autograd.grad(first.sum(), x, { createGraph: true });
+    const [third] = autograd.grad(second.sum(), x);
+    assert.deepEqual(values([first, second, third]), [
+      [3, 12],
+      [6, 12],
+      [6, 6],
+    ]);
+    assert.ok(first.requiresGrad && second.requiresGrad && !third.requiresGrad);
+  });
+
+  test('createGraph differentiates with respect to the cotangents too', () => {
+    const x = leaf([1, 2]);
+    const c = leaf([3, 4]);
+    const [gx] = autograd.grad(x.mul(2), x, { gradOutputs: c, createGraph: true });
+    assert.deepEqual(values(autograd.grad(gx.sum(), c)), [[2, 2]]);
+  });
+
+  test('without createGraph the gradients are outside the graph, which is released', () => {
+    const x = leaf([1, 2]);
+    const y = x.exp().sum();
+    const [g] = autograd.grad(y, x);
+    assert.equal(g.requiresGrad, false);
+    assert.equal(g.gradFn, null);
+    assert.throws(() => autograd.grad(y, x), { code: 'autograd', message: /a second time/ });
+  });
+
+  test('a sum over steps written with a loop', () => {
+    const w = leaf(0.5);
+    let h: Tensor = zeros([]);
+    for (let step = 0; step < 4; step++) h = add(h.mul(w), 1);
+    // h = 1 + w + w^2 + w^3
+    assert.equal(h.item(), 1.875);
+    assert.equal(autograd.grad(h, w)[0].item(), 1 + 2 * 0.5 + 3 * 0.25);
+  });
+});
+
+describe('what backward and grad refuse', () => {
+  const untouched = (call: (x: Tensor, y: Tensor) => unknown, expected: object): void => {
+    const x = leaf([1, 2]);
+    const y = x.mul(x);
+    assert.throws(() => call(x, y), expected);
+    assert.equal(gradOf(x), null);
+    y.sum().backward(); // the graph is still there
+    assert.deepEqual(gradOf(x), [2, 4]);
+  };
+
+  test('an output of several elements without a gradient', () => {
+    const expected = {
+      code: 'autograd',
+      message: /^grad can be implicitly created only for scalar outputs; output 0 has shape \[2\]/,
+    };
+    untouched((_, y) => y.backward(), expected);
+    untouched((x, y) => autograd.grad(y, x), expected);
+    untouched((x, y) => autograd.grad([y.sum(), y], x, { gradOutputs: [ones([]), null] }), {
+      code: 'autograd',
+      message: /output 1 has shape \[2\]/,
+    });
+  });
+
+  test('a gradient of the wrong shape, even if it would broadcast', () => {
+    untouched((_, y) => y.backward(ones(3)), {
+      code: 'shape',
+      message: 'Mismatch in shape: grad_output[0] has a shape of [3] and output[0] has a shape of [2].',
+    });
+    untouched((_, y) => y.backward(ones(1)), { code: 'shape', message: /has a shape of \[1\] and output\[0\]/ });
+    untouched((x, y) => autograd.grad(y, x, { gradOutputs: ones(2, 1) }), { code: 'shape' });
+  });
+
+  test('a gradient of the wrong dtype', () => {
+    untouched((_, y) => y.backward(ones(2, { dtype: 'float64' })), {
+      code: 'dtype',
+      message: "gradient 0 must be of the output's dtype float32, got float64",
+    });
+    untouched((_, y) => y.backward(ones(2, { dtype: 'int64' })), { code: 'dtype', message: /got int64/ });
+    untouched((x, y) => autograd.grad(y, x, { gradOutputs: ones(2, { dtype: 'float64' }) }), { code: 'dtype' });
+  });
+
+  test('another number of gradients than tensors', () => {
+    untouched((x, y) => autograd.grad(y, x, { gradOutputs: [ones(2), ones(2)] }), {
+      code: 'argument',
+      message: 'got 1 tensors and 2 gradients',
+    });
+  });
+
+  test('tensors outside the graph', () => {
+    const x = tensor([1, 2]);
+    assert.throws(() => x.mul(2).sum().backward(), {
+      code: 'autograd',
+      message: 'element 0 of tensors does not require grad and does not have a grad_fn',
+    });
+    untouched((leafX, y) => autograd.grad([y.sum(), x.sum()], leafX), {
+      code: 'autograd',
+      message: /^element 1 of tensors/,
+    });
+    untouched((_, y) => autograd.grad(y.sum(), x), {
+      code: 'autograd',
+      message: 'One of the differentiated Tensors does not require grad',
+    });
+    untouched((_, y) => y.sum().backward({ inputs: x }), { code: 'autograd' });
+  });
+
+  test('no inputs at all', () => {
+    untouched((_, y) => autograd.grad(y.sum(), []), { code: 'argument', message: /non-empty inputs/ });
+    untouched((_, y) => y.sum().backward({ inputs: [] }), { code: 'argument', message: /cannot be empty/ });
+  });
+
+  test('unknown options and other values', () => {
+    untouched((_, y) => y.sum().backward({ retain: true } as object), {
+      code: 'argument',
+      message: 'backward: unknown option "retain"; known are "gradient", "retainGraph", "createGraph", "inputs"',
+    });
+    untouched((x, y) => autograd.grad(y.sum(), x, { retain_graph: true } as object), {
+      code: 'argument',
+      message: /^grad: unknown option "retain_graph"/,
+    });
+    untouched((_, y) => y.backward(1 as never), { code: 'argument' });
+    untouched((x) => autograd.grad(1 as never, x), { code: 'argument', message: /output 0 must be a Tensor, got 1/ });
+    untouched((_, y) => autograd.grad(y.sum(), 'x' as never), {
+      code: 'argument',
+      message: /must be a Tensor, got "x"/,
+    });
+    untouched((x, y) => autograd.grad(y, x, { gradOutputs: [1] as never }), { code: 'argument', message: /got 1/ });
+  });
+});

@@ -1,0 +1,150 @@
+/** The recorded graph: its nodes, its shape, its depth. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { autograd, ones, type Tensor, tensor } from '../../src/index.ts';
+
+/** The elements of the gradient, or null. */
+const gradOf = ({ grad }: Tensor): unknown => grad?.tolist() ?? null;
+const leaf = (data: number | number[]): Tensor => tensor(data, { requiresGrad: true });
+
+describe('nodes', () => {
+  test('have PyTorch’s names', () => {
+    const x = leaf([1, 2]);
+    const names: [Tensor, string][] = [
+      [x.add(1), 'AddBackward0'],
+      [x.sub(1), 'SubBackward0'],
+      [x.mul(2), 'MulBackward0'],
+      [x.div(2), 'DivBackward0'],
+      [x.pow(2), 'PowBackward0'],
+      [x.neg(), 'NegBackward0'],
+      [x.exp(), 'ExpBackward0'],
+      [x.tanh(), 'TanhBackward0'],
+      [x.sigmoid(), 'SigmoidBackward0'],
+      [x.relu(), 'ReluBackward0'],
+      [x.clone(), 'CloneBackward0'],
+      [x.sum(), 'SumBackward0'],
+      [x.view(2, 1), 'ViewBackward0'],
+      [x.unsqueeze(0), 'UnsqueezeBackward0'],
+      [x.expand(3, 2), 'ExpandBackward0'],
+      [x.select(0, 0), 'SelectBackward0'],
+      [x.clamp(0, 1), 'ClampBackward1'],
+      [x.maximum(ones(2)), 'MaximumBackward0'],
+      [x.lerp(ones(2), 0.5), 'LerpBackward0'],
+      [x.sum(0), 'SumBackward1'],
+      [x.to('float64'), 'ToCopyBackward0'],
+    ];
+    for (const [y, name] of names) {
+      assert.equal(y.gradFn?.name(), name);
+      assert.equal(String(y.gradFn), `<${name}>`);
+    }
+  });
+
+  test('lead to the nodes of their inputs, and at the end to the leaves', () => {
+    const x = leaf([1, 2]);
+    const y = x.mul(x).add(x).sum();
+    const [[add, addNr]] = y.gradFn!.nextFunctions;
+    assert.equal(add?.name(), 'AddBackward0');
+    assert.equal(addNr, 0);
+    const [[mul], [end]] = add!.nextFunctions;
+    assert.equal(mul?.name(), 'MulBackward0');
+    assert.equal(end?.name(), 'AccumulateGrad');
+    assert.deepEqual(
+      mul!.nextFunctions.map(([node]) => node === end),
+      [true, true],
+    );
+    assert.equal((end as unknown as { variable: Tensor }).variable, x);
+    assert.deepEqual(x.mul(ones(2)).gradFn?.nextFunctions[1], [null, 0]);
+  });
+
+  test('tell several outputs apart', () => {
+    const [a, b] = leaf([1, 2]).mul(1).unbind(0);
+    assert.equal(a.gradFn, b.gradFn);
+    assert.deepEqual([a.outputNr, b.outputNr], [0, 1]);
+    assert.deepEqual(b.mul(2).gradFn?.nextFunctions[0], [b.gradFn, 1]);
+  });
+
+  test('carry notes', () => {
+    const { gradFn } = leaf([1, 2]).mul(1);
+    gradFn!.metadata.note = 'mine';
+    assert.equal(gradFn!.metadata.note, 'mine');
+  });
+});
+
+describe('the shape of the graph', () => {
+  test('a node runs once, however many paths lead through it', () => {
+    const x = leaf([1, 2]);
+    const a = x.mul(2);
+    let runs = 0;
+    a.gradFn!.registerHook(() => void runs++);
+    const b = a.mul(3);
+    const c = a.mul(4);
+    b.add(c).add(a).sum().backward();
+    assert.equal(runs, 1);
+    assert.deepEqual(gradOf(x), [16, 16]);
+  });
+
+  test('of a tower of diamonds the paths are many and the nodes few', () => {
+    const x = leaf([1]);
+    let y = x;
+    for (let level = 0; level < 60; level++) y = y.add(y);
+    y.sum().backward();
+    assert.equal(x.grad?.item(), 2 ** 60);
+  });
+
+  test('an output may be an input of another output', () => {
+    const x = leaf([1, 2]);
+    const y = x.mul(2);
+    const z = y.mul(3);
+    autograd.backward([y.sum(), z.sum()]);
+    assert.deepEqual(gradOf(x), [8, 8]);
+  });
+
+  test('some outputs of a node may go unused', () => {
+    const x = leaf([1, 2, 3]);
+    const [, middle] = x.mul(1).unbind(0);
+    middle.mul(5).backward();
+    assert.deepEqual(gradOf(x), [0, 5, 0]);
+  });
+
+  test('100,000 operations deep', () => {
+    const x = leaf([1, 2]);
+    let y = x;
+    for (let step = 0; step < 100_000; step++) y = y.add(1);
+    y.sum().backward();
+    assert.deepEqual(gradOf(x), [1, 1]);
+  });
+
+  test('10,000 operations deep, differentiated twice', () => {
+    const x = leaf(1.0001);
+    let y = x;
+    for (let step = 0; step < 10_000; step++) y = y.mul(1);
+    const [g] = autograd.grad(y.mul(y), x, { createGraph: true });
+    assert.equal(autograd.grad(g, x)[0].item(), 2);
+  });
+
+  test('a graph can be dropped without being run', () => {
+    for (let step = 0; step < 200; step++) {
+      const x = ones(100_000, { requiresGrad: true });
+      x.mul(2).exp();
+    }
+  });
+
+  test('views of leaves pass gradients on', () => {
+    const x = tensor(
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      { requiresGrad: true },
+    );
+    x.t()
+      .select(0, 1)
+      .mul(tensor([10, 100]))
+      .sum()
+      .backward();
+    assert.deepEqual(gradOf(x), [
+      [0, 10],
+      [0, 100],
+    ]);
+  });
+});

@@ -1,0 +1,197 @@
+/** Hooks on tensors and on nodes. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { autograd, isGradEnabled, ones, type Tensor, tensor } from '../../src/index.ts';
+
+/** The elements of the gradient, or null. */
+const gradOf = ({ grad }: Tensor): unknown => grad?.tolist() ?? null;
+const leaf = (data: number[]): Tensor => tensor(data, { requiresGrad: true });
+
+describe('registerHook on a tensor', () => {
+  test('sees the gradient, once for each run', () => {
+    const x = leaf([1, 2]);
+    const seen: unknown[] = [];
+    x.registerHook((g) => {
+      seen.push(g.tolist());
+    });
+    x.mul(2).add(x).sum().backward();
+    x.mul(3).sum().backward();
+    assert.deepEqual(seen, [
+      [3, 3],
+      [3, 3],
+    ]);
+    assert.deepEqual(gradOf(x), [6, 6]);
+  });
+
+  test('changes the gradient of a leaf and of what comes before it', () => {
+    const x = leaf([1, 2]);
+    const y = x.mul(3);
+    y.registerHook((g) => g.mul(10));
+    y.retainGrad();
+    y.sum().backward();
+    assert.deepEqual(gradOf(y), [10, 10]);
+    assert.deepEqual(gradOf(x), [30, 30]);
+  });
+
+  test('acts on autograd.grad as well', () => {
+    const x = leaf([1, 2]);
+    x.registerHook((g) => g.mul(2));
+    assert.deepEqual(autograd.grad(x.mul(2).sum(), x)[0].tolist(), [4, 4]);
+    const y = x.mul(2);
+    y.registerHook((g) => g.mul(5));
+    assert.deepEqual(autograd.grad(y.sum(), [y])[0].tolist(), [5, 5]);
+  });
+
+  test('several run in the order of registration, and can be removed', () => {
+    const x = leaf([1, 2]);
+    const double = x.registerHook((g) => g.mul(2));
+    x.registerHook((g) => g.add(1));
+    x.mul(2).sum().backward();
+    assert.deepEqual(gradOf(x), [5, 5]);
+    double.remove();
+    double.remove();
+    x.grad = null;
+    x.mul(2).sum().backward();
+    assert.deepEqual(gradOf(x), [3, 3]);
+  });
+
+  test('the same function may be registered twice', () => {
+    const x = leaf([1, 2]);
+    const double = (g: Tensor): Tensor => g.mul(2);
+    const first = x.registerHook(double);
+    x.registerHook(double);
+    x.sum().backward();
+    assert.deepEqual(gradOf(x), [4, 4]);
+    first.remove();
+    x.grad = null;
+    x.sum().backward();
+    assert.deepEqual(gradOf(x), [2, 2]);
+  });
+
+  test('is part of the graph under createGraph', () => {
+    const x = leaf([3]);
+    const y = x.mul(1);
+    y.registerHook((g) => g.mul(x));
+    const [g] = autograd.grad(y.sum(), x, { createGraph: true });
+    assert.deepEqual(autograd.grad(g.sum(), x)[0].tolist(), [1]);
+  });
+
+  test('belongs to the value that the tensor had when it was registered', () => {
+    const y = leaf([1, 2]).mul(2);
+    const seen: unknown[] = [];
+    y.registerHook((g) => void seen.push(['before', g.tolist()]));
+    y.mul_(3);
+    y.registerHook((g) => void seen.push(['after', g.tolist()]));
+    y.sum().backward();
+    assert.deepEqual(seen, [
+      ['after', [1, 1]],
+      ['before', [3, 3]],
+    ]);
+  });
+
+  test('a gradient that it keeps is not written to', () => {
+    const x = leaf([1, 2]);
+    const kept: Tensor[] = [];
+    const a = x.mul(2);
+    const b = a.mul(3);
+    b.registerHook((g) => void kept.push(g));
+    a.registerHook((g) => void kept.push(g));
+    b.add(a.mul(5)).sum().backward();
+    ones(1000).mul(2).exp(); // memory that was freed would be used again
+    assert.deepEqual(
+      kept.map((g) => g.tolist()),
+      [
+        [1, 1],
+        [8, 8],
+      ],
+    );
+  });
+
+  test('must keep the shape, and needs a graph', () => {
+    const x = leaf([1, 2]);
+    x.registerHook(() => ones(3));
+    assert.throws(() => x.mul(2).sum().backward(), {
+      code: 'shape',
+      message: /a hook has changed the size of the gradient: expected \[2\], got \[3\]/,
+    });
+    assert.equal(gradOf(x), null);
+    assert.throws(() => ones(2).registerHook(() => null), {
+      code: 'autograd',
+      message: /cannot register a hook on a tensor that does not require gradient/,
+    });
+  });
+});
+
+describe('hooks on nodes', () => {
+  test('before a node: sees and changes the gradients of its outputs', () => {
+    const x = leaf([1, 2]);
+    const y = x.mul(2);
+    y.gradFn?.registerPrehook(([g]) => [(g as Tensor).mul(5)]);
+    y.sum().backward();
+    assert.deepEqual(gradOf(x), [10, 10]);
+  });
+
+  test('after a node: sees both sides, and changes the gradients of its inputs', () => {
+    const x = leaf([1, 2]);
+    const y = x.mul(tensor([2, 3]));
+    const seen: unknown[] = [];
+    const handle = y.gradFn?.registerHook((inputs, outputs) => {
+      seen.push(
+        inputs.map((g) => g?.tolist() ?? null),
+        outputs.map((g) => g?.tolist()),
+      );
+      return inputs.map((g) => g?.mul(7) ?? null);
+    });
+    y.sum().backward({ retainGraph: true });
+    assert.deepEqual(seen, [[[2, 3], null], [[1, 1]]]);
+    assert.deepEqual(gradOf(x), [14, 21]);
+    handle?.remove();
+    x.grad = null;
+    y.sum().backward();
+    assert.deepEqual(gradOf(x), [2, 3]);
+  });
+});
+
+describe('registerPostAccumulateGradHook', () => {
+  test('runs after the gradient was added', () => {
+    const x = leaf([1, 2]);
+    const seen: unknown[] = [];
+    const handle = x.registerPostAccumulateGradHook((leafOf) => void seen.push(leafOf === x, gradOf(leafOf)));
+    x.mul(2).sum().backward();
+    handle.remove();
+    x.mul(2).sum().backward();
+    assert.deepEqual(seen, [true, [2, 2]]);
+    assert.throws(() => x.mul(2).registerPostAccumulateGradHook(() => {}), {
+      code: 'autograd',
+      message: 'post accumulate grad hooks cannot be registered on non-leaf tensors',
+    });
+  });
+
+  test('may use up the gradient', () => {
+    const x = leaf([1, 2]);
+    x.registerPostAccumulateGradHook((leafOf) => {
+      leafOf.grad = null;
+    });
+    x.sum().backward();
+    assert.equal(gradOf(x), null);
+  });
+});
+
+test('a hook that throws changes nothing: modes, gradients and graph stay', () => {
+  const x = leaf([1, 2]);
+  const y = leaf([1, 2]);
+  const a = x.mul(x);
+  const handle = a.registerHook(() => {
+    throw new RangeError('from the hook');
+  });
+  const z = a.mul(2).add(y.mul(3));
+  y.retainGrad();
+  assert.throws(() => z.sum().backward(), RangeError);
+  assert.equal(isGradEnabled(), true);
+  assert.equal(gradOf(x), null);
+  assert.equal(gradOf(y), null);
+  handle.remove();
+  z.sum().backward();
+  assert.deepEqual(gradOf(x), [4, 8]);
+  assert.deepEqual(gradOf(y), [3, 3]);
+});

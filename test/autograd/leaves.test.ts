@@ -1,0 +1,181 @@
+/** Leaves and what is made of them: requiresGrad, isLeaf, detach, data, grad. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { autograd, noGrad, ones, type Tensor, tensor, zeros } from '../../src/index.ts';
+
+/** The elements of the gradient, or null. */
+const gradOf = ({ grad }: Tensor): unknown => grad?.tolist() ?? null;
+const leaf = (data: number | number[]): Tensor => tensor(data, { requiresGrad: true });
+
+describe('requiresGrad', () => {
+  test('spreads from any operand to floating results', () => {
+    const x = leaf([1, 2]);
+    assert.equal(x.add(ones(2)).requiresGrad, true);
+    assert.equal(ones(2).add(ones(2)).requiresGrad, false);
+    assert.equal(x.gt(1).requiresGrad, false);
+    assert.equal(x.gt(1).gradFn, null);
+    assert.equal(x.to('int64').requiresGrad, false);
+  });
+
+  test('can be set on leaves of floating dtype', () => {
+    const x = tensor([1, 2]);
+    assert.equal(x.requiresGrad_(), x);
+    assert.equal(x.requiresGrad, true);
+    x.requiresGrad = false;
+    assert.equal(x.mul(2).requiresGrad, false);
+    assert.throws(() => tensor([1, 2], { dtype: 'int64' }).requiresGrad_(), {
+      code: 'dtype',
+      message: /^only Tensors of floating point dtype can require gradients, got int64/,
+    });
+    const bool = tensor([true]);
+    assert.throws(() => {
+      bool.requiresGrad = true;
+    }, /got bool/);
+    assert.equal(bool.requiresGrad, false);
+    assert.equal(tensor([1n]).requiresGrad_(false).requiresGrad, false);
+    assert.throws(() => tensor([1, 2], { dtype: 'int32', requiresGrad: true }), {
+      code: 'dtype',
+      message: /only Tensors of floating point dtype can require gradients, got int32/,
+    });
+  });
+
+  test('can not be taken from a computed tensor', () => {
+    const y = leaf([1, 2]).mul(2);
+    assert.equal(y.requiresGrad_().requiresGrad, true);
+    assert.throws(() => y.requiresGrad_(false), {
+      code: 'autograd',
+      message: /^you can only change requiresGrad flags of leaf variables\..* variable\.detach\(\)/,
+    });
+    assert.equal(y.requiresGrad, true);
+  });
+
+  test('a leaf that asked later is not part of the graph before', () => {
+    const x = tensor([1, 2]);
+    const before = x.mul(2);
+    x.requiresGrad_();
+    assert.equal(before.requiresGrad, false);
+    assert.equal(x.mul(2).requiresGrad, true);
+  });
+
+  test('leaves', () => {
+    const x = leaf([1, 2]);
+    assert.ok(x.isLeaf && tensor([1, 2]).isLeaf && x.detach().isLeaf);
+    assert.equal(x.mul(2).isLeaf, false);
+    assert.equal(x.gradFn, null);
+    assert.equal(String(x.mul(2).gradFn), '<MulBackward0>');
+    assert.equal(noGrad(() => x.mul(2)).isLeaf, true);
+  });
+});
+
+describe('detach and data', () => {
+  test('detach shares memory and version, but not history', () => {
+    const x = leaf([1, 2]);
+    const y = x.mul(2);
+    const d = y.detach();
+    assert.ok(d.isLeaf && !d.requiresGrad && d.gradFn === null);
+    d.zero_();
+    assert.deepEqual(y.tolist(), [0, 0]);
+    assert.equal(y._version, 1);
+    assert.equal(y.requiresGrad, true);
+  });
+
+  test('a write through detach to what was saved is noticed', () => {
+    const a = leaf([1, 2]).mul(1);
+    const y = a.mul(a);
+    a.detach().zero_();
+    assert.throws(() => y.sum().backward(), { code: 'inplace', message: /modified by an inplace operation/ });
+  });
+
+  test('a write through data is not', () => {
+    const x = leaf([1, 2]);
+    const a = x.mul(1);
+    const y = a.mul(a);
+    a.data.zero_();
+    assert.equal(a._version, 0);
+    y.sum().backward();
+    assert.deepEqual(gradOf(x), [0, 0]);
+  });
+
+  test('data can be written to and replaced', () => {
+    const x = leaf([1, 2]);
+    assert.equal(x.data.requiresGrad, false);
+    x.data.mul_(10);
+    assert.deepEqual(x.tolist(), [10, 20]);
+    x.data = tensor([[5, 6, 7]]);
+    assert.deepEqual(x.tolist(), [[5, 6, 7]]);
+    assert.ok(x.requiresGrad && x.isLeaf);
+    assert.throws(
+      () => {
+        x.data = tensor([1n]);
+      },
+      { code: 'dtype', message: /^data must be a tensor of dtype float32/ },
+    );
+    assert.deepEqual(x.tolist(), [[5, 6, 7]]);
+  });
+
+  test('detach_ takes a tensor out of the graph that made it', () => {
+    const x = leaf([1, 2]);
+    const y = x.mul(2);
+    assert.equal(y.detach_(), y);
+    assert.ok(y.isLeaf && !y.requiresGrad);
+    assert.throws(() => x.mul(2).select(0, 0).detach_(), {
+      code: 'inplace',
+      message: "Can't detach views in-place. Use detach() instead",
+    });
+  });
+
+  test('detaching what a graph saved leaves its derivatives as they are', () => {
+    const x = leaf([1, 2]);
+    const y = x.mul(2);
+    const z = y.mul(y);
+    y.detach_();
+    assert.deepEqual(autograd.grad(z.sum(), x)[0].tolist(), [8, 16]);
+  });
+});
+
+describe('grad', () => {
+  test('may be given, if it fits', () => {
+    const x = leaf([1, 2]);
+    x.grad = tensor([10, 10]);
+    x.sum().backward();
+    assert.deepEqual(x.grad.tolist(), [11, 11]);
+    for (const [gradient, expected] of [
+      [ones(3), { code: 'shape', message: /grad must be of the tensor's own dtype and shape.*got float32 \[3\]/ }],
+      [ones(2, { dtype: 'float64' }), { code: /shape|dtype/, message: /got float64 \[2\]/ }],
+      [3, { code: 'argument', message: 'grad must be a Tensor or null, got 3' }],
+    ] as const) {
+      assert.throws(() => {
+        x.grad = gradient as Tensor;
+      }, expected);
+    }
+    assert.deepEqual(x.grad.tolist(), [11, 11]);
+  });
+
+  test('of what is no leaf is null, unless it is retained', () => {
+    const x = leaf([1, 2]);
+    const y = x.mul(3);
+    y.retainGrad();
+    const z = y.mul(2);
+    z.sum().backward();
+    assert.deepEqual(gradOf(y), [2, 2]);
+    assert.equal(y.retainsGrad, true);
+    assert.equal(gradOf(z), null);
+    assert.equal(z.retainsGrad, false);
+    assert.deepEqual(gradOf(x), [6, 6]);
+  });
+
+  test('retainGrad on a leaf changes nothing, and elsewhere needs a graph', () => {
+    const x = leaf([1, 2]);
+    x.retainGrad();
+    assert.equal(x.retainsGrad, false);
+    assert.throws(() => zeros(2).retainGrad(), { code: 'autograd', message: /^can't retain_grad on Tensor/ });
+  });
+
+  test('a retained gradient follows a tensor through a change in place', () => {
+    const y = leaf([1, 2]).mul(2);
+    y.retainGrad();
+    y.mul_(3);
+    y.sum().backward();
+    assert.deepEqual(gradOf(y), [1, 1]);
+  });
+});
