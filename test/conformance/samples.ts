@@ -43,15 +43,20 @@ export interface Operator {
  * Gradients that are zero. PyTorch gave them as tensors of zeros without memory of their own, and the file holds what lay in memory
  * instead.
  */
-const zeroGradients: { readonly [op: string]: readonly ('grads' | 'grads2')[] } = {
+const zeroGradients: { readonly [title: string]: readonly ('grads' | 'grads2')[] } = {
   abs: ['grads2'],
   sgn: ['grads', 'grads2'],
+  'norm:inf': ['grads2'],
 };
+
+/** The name of an operator with its variant. */
+export const titleOf = ({ op, variant }: Pick<Operator, 'op' | 'variant'>): string =>
+  variant ? `${op}:${variant}` : op;
 
 export function readSamples(path: string): { torch: string; ops: Operator[] } {
   const samples = JSON.parse(gunzipSync(readFileSync(path)).toString('utf8'));
-  for (const { op, cases } of samples.ops) {
-    for (const key of zeroGradients[op] ?? []) {
+  for (const { op, variant, cases } of samples.ops) {
+    for (const key of zeroGradients[titleOf({ op, variant })] ?? []) {
       for (const sample of cases) {
         for (const gradient of sample[key] ?? []) {
           if (gradient) gradient.data = Buffer.alloc(Buffer.byteLength(gradient.data, 'base64')).toString('base64');
