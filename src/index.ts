@@ -38,6 +38,7 @@ export {
 } from './ops/rearrange.ts';
 export { sum } from './ops/reduction.ts';
 export { cummax, cummin, cumprod, cumsum, logcumsumexp } from './ops/scan.ts';
+export * from './ops/sorting.ts';
 export {
   adjoint,
   asStrided,

@@ -11,6 +11,7 @@ import * as random from './random.ts';
 import * as rearrange from './rearrange.ts';
 import * as reduction from './reduction.ts';
 import * as scan from './scan.ts';
+import * as sorting from './sorting.ts';
 import * as view from './view.ts';
 import { whereMethod } from './where.ts';
 
@@ -25,6 +26,7 @@ const families = {
   rearrange,
   reduction,
   scan,
+  sorting,
   view,
   whereMethod,
 };
@@ -39,6 +41,7 @@ type Families = typeof copy &
   typeof rearrange &
   typeof reduction &
   typeof scan &
+  typeof sorting &
   typeof view &
   typeof whereMethod;
 
