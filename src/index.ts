@@ -13,11 +13,15 @@ export * from './autograd/modes.ts';
 export * from './core/creation.ts';
 export { Generator } from './core/generator.ts';
 export { Tensor } from './core/tensor.ts';
+export { addbmm, addmm, addmv, addr, baddbmm } from './ops/added-product.ts';
+export type { ValuesAndIndices } from './ops/along.ts';
+export * from './ops/extremum.ts';
 export * from './ops/gather-scatter.ts';
 export * from './ops/grid.ts';
 export { ellipsis, type IndexItem, slice } from './ops/index-expression.ts';
 export { indexPut, maskedScatter, maskedSelect, nonzero, put, take } from './ops/indexing.ts';
 export * from './ops/join.ts';
+export * from './ops/linalg.ts';
 export * from './ops/pointwise.ts';
 export { bernoulli, multinomial } from './ops/random.ts';
 export * from './ops/random-creation.ts';
@@ -36,9 +40,22 @@ export {
   tril,
   triu,
 } from './ops/rearrange.ts';
-export { sum } from './ops/reduction.ts';
+export {
+  all,
+  any,
+  countNonzero,
+  logsumexp,
+  mean,
+  nanmean,
+  nansum,
+  norm,
+  prod,
+  sum,
+} from './ops/reduction.ts';
 export { cummax, cummin, cumprod, cumsum, logcumsumexp } from './ops/scan.ts';
+export * from './ops/softmax.ts';
 export * from './ops/sorting.ts';
+export { std, stdMean, var, varMean } from './ops/variance.ts';
 export {
   adjoint,
   asStrided,

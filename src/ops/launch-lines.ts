@@ -122,9 +122,11 @@ export function launchExtremumScan(code: ExtremumCode, x: Tensor, dim: number, v
 
 /** The extremum of `x` and its position along `dim`, in contiguous results that lack this dimension or have it as 1. */
 export function launchArgReduce(code: ExtremumCode, x: Tensor, dim: number, values: Tensor, indices: Tensor): void {
-  const shape = x.shape.map((size, d) => (d === dim ? 1 : size));
-  const still = (t: Tensor): Tensor => new Tensor(t.storage, shape, contiguousStrides(shape), t.offset);
+  const from = lined(x);
+  const shape = from.shape.map((size, d) => (d === dim ? 1 : size));
+  const strides = contiguousStrides(shape).map((stride, d) => (d === dim ? 0 : stride));
+  const still = (t: Tensor): Tensor => new Tensor(t.storage, shape, strides, t.offset);
   const make = ({ rows, modes: [operand, ...results] }: Layout): Kernel =>
     (rows ? argReduceRowKernel : argReduceKernel)(code.seek, operand, results as [Operand, Operand]);
-  launch(code.kernels, make, [x, still(values), still(indices)], 2, dim);
+  launch(code.kernels, make, [from, still(values), still(indices)], 2, dim);
 }

@@ -1,6 +1,6 @@
 /** Hands tensors to reduction kernels: sorts the dimensions, folds them, finds the kernel for what is left and runs it. */
 import type { Operand } from '../autograd/primitive.ts';
-import { type DType, getDefaultDtype, isFloatingPoint } from '../core/dtype.ts';
+import type { DType } from '../core/dtype.ts';
 import { broadcastShapes, broadcastStrides, contiguousStrides, numelOf, type Shape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { Mode } from '../kernels/access.ts';
@@ -14,10 +14,6 @@ import { foldLoops, type Loops, stage, unstage } from './launch.ts';
 export interface ReductionCode extends Reduction {
   readonly kernels: Map<number, Kernel>;
 }
-
-/** The shape without the dimensions `dims`, or with them as 1. */
-export const reducedShape = (shape: Shape, dims: readonly number[], keepdim: boolean): number[] =>
-  keepdim ? shape.map((size, d) => (dims.includes(d) ? 1 : size)) : shape.filter((_, d) => !dims.includes(d));
 
 const modes: readonly Mode[] = ['contiguous', 'splat', 'strided', 'parameter'];
 const contiguous = 0;
@@ -153,10 +149,3 @@ function run(
   kernel(descriptor, 0, units);
   unstage(out, address);
 }
-
-/** The dtype in which integers are summed and multiplied: int64, unless another is asked for. */
-export const accumulating = (x: Tensor, dtype: DType | null): DType =>
-  dtype ?? (isFloatingPoint(x.dtype) ? x.dtype : 'int64');
-
-/** The dtype of a function of real numbers of `x`. */
-export const floating = (x: Tensor): DType => (isFloatingPoint(x.dtype) ? x.dtype : getDefaultDtype());

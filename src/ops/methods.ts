@@ -1,47 +1,62 @@
 /** Makes the operators methods of Tensor, in types and at run time. */
 import { Tensor } from '../core/tensor.ts';
+import * as addedProduct from './added-product.ts';
 import * as copy from './copy.ts';
+import * as extremum from './extremum.ts';
 import * as gatherScatter from './gather-scatter.ts';
 import * as indexing from './indexing.ts';
 import * as indexingInplace from './indexing-inplace.ts';
 import * as inplace from './inplace.ts';
+import * as linalg from './linalg.ts';
 import type { Methods } from './named.ts';
 import * as pointwise from './pointwise.ts';
 import * as random from './random.ts';
 import * as rearrange from './rearrange.ts';
 import * as reduction from './reduction.ts';
 import * as scan from './scan.ts';
+import * as softmax from './softmax.ts';
 import * as sorting from './sorting.ts';
+import { varianceMethods } from './variance.ts';
 import * as view from './view.ts';
 import { whereMethod } from './where.ts';
 
 const families = {
+  addedProduct,
   copy,
+  extremum,
   gatherScatter,
   indexing,
   indexingInplace,
   inplace,
+  linalg,
   pointwise,
   random,
   rearrange,
   reduction,
   scan,
+  softmax,
   sorting,
+  varianceMethods,
   view,
   whereMethod,
 };
 
-type Families = typeof copy &
+type Families = typeof addedProduct &
+  typeof copy &
+  typeof extremum &
   typeof gatherScatter &
   typeof indexing &
   typeof indexingInplace &
   typeof inplace &
+  typeof linalg &
   typeof pointwise &
   typeof random &
   typeof rearrange &
   typeof reduction &
   typeof scan &
+  typeof softmax &
   typeof sorting &
+  typeof varianceMethods &
   typeof view &
   typeof whereMethod;
 

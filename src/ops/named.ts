@@ -54,7 +54,15 @@ export function positional<Params extends readonly unknown[]>(
   return params as Params;
 }
 
-type Method<F> = F extends (x: Tensor, ...rest: infer Rest) => infer R ? (...args: Rest) => R : never;
+/** A function as a method of its first argument, with each of up to four overloads. */
+type Method<F> = F extends {
+  (x: Tensor, ...rest: infer A): infer P;
+  (x: Tensor, ...rest: infer B): infer Q;
+  (x: Tensor, ...rest: infer C): infer R;
+  (x: Tensor, ...rest: infer D): infer S;
+}
+  ? ((...args: A) => P) & ((...args: B) => Q) & ((...args: C) => R) & ((...args: D) => S)
+  : never;
 
 /** The functions of a module as methods of their first argument. */
 export type Methods<Ops> = { [K in keyof Ops]: Method<Ops[K]> };

@@ -9,22 +9,15 @@ import {
   result,
   vjp,
 } from '../autograd/primitive.ts';
-import { arange } from '../core/creation.ts';
-import { checkDType, type DType, isFloatingPoint } from '../core/dtype.ts';
+import { checkDType, type DType } from '../core/dtype.ts';
 import { checkDim } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import * as s from '../kernels/expr.ts';
+import { accumulating, checkFloating, positions, type ValuesAndIndices } from './along.ts';
 import { type ExtremumCode, launchExtremumScan, launchScan, type ScanCode } from './launch-lines.ts';
-import { accumulating } from './launch-reduction.ts';
 import { named } from './named.ts';
 import { productBefore, recurrence, scanType, shift } from './recurrence.ts';
-
-/** An extremum along a dimension, and where it stands. */
-export interface ValuesAndIndices {
-  readonly values: Tensor;
-  readonly indices: Tensor;
-}
 
 interface Scanned {
   readonly dim: number;
@@ -41,7 +34,7 @@ const running = (initial: number, value: s.Expr): ScanCode => ({
 
 const scan = (code: ScanCode, input: Tensor, { dim, dtype }: Scanned, reverse = false): Tensor => {
   const out = Tensor.empty(input.shape, dtype);
-  launchScan(code, [input], dim, scanType(dtype), out, reverse);
+  launchScan(code, [dtype === 'bool' ? input.to(dtype) : input], dim, scanType(dtype), out, reverse);
   return out;
 };
 
@@ -56,7 +49,7 @@ const Cumsum: Primitive<Direction> = primitive<Direction>(
 );
 const cumsumOf = (input: Tensor, dim: number, dtype: DType | null): Direction => ({
   dim: checkDim(dim, input.ndim),
-  dtype: accumulating(input, dtype && checkDType(dtype)),
+  dtype: accumulating(input, dtype),
   reverse: false,
 });
 
@@ -82,7 +75,7 @@ const Cumprod: Primitive<Scanned> = primitive<Scanned>(
 );
 const cumprodOf = (input: Tensor, dim: number, dtype: DType | null): Scanned => ({
   dim: checkDim(dim, input.ndim),
-  dtype: accumulating(input, dtype && checkDType(dtype)),
+  dtype: accumulating(input, dtype),
 });
 
 /**
@@ -124,18 +117,12 @@ const extremumScan = (name: string, code: ExtremumCode): Primitive<number> =>
       // the cotangents of a run that has the same extremum are summed where it stands, at the start of the run
       vjp(([g], { params: dim }, indices) => {
         if (!g || g.ndim === 0) return g;
-        const starts = indices.eq(positions(g, dim));
+        const starts = indices.eq(positions(g.shape, dim));
         const sums = recurrence(starts.logicalNot().to(g.dtype), g, { dim, reverse: true, after: true });
         return sums.mul(starts);
       }, result - 1),
     ],
   );
-
-/** The positions along `dim`, shaped to broadcast to `like`. */
-function positions(like: Tensor, dim: number): Tensor {
-  const shape = like.shape.map((size, d) => (d === dim ? size : 1));
-  return arange(like.shape[dim]).reshape(shape);
-}
 
 const Cummax = extremumScan('Cummax', { seek: 'max', kernels: new Map() });
 const Cummin = extremumScan('Cummin', { seek: 'min', kernels: new Map() });
@@ -182,12 +169,6 @@ const Logcumsumexp: Primitive<number> = primitive<number>(
  * @throws if the dtype is not floating
  */
 export const logcumsumexp = named('logcumsumexp', ['dim'], (input: Tensor, dim: number): Tensor => {
-  const along = checkDim(dim, input.ndim);
-  if (!isFloatingPoint(input.dtype)) {
-    throw new AdjointError(
-      'dtype',
-      `logcumsumexp: expected a floating dtype, got ${input.dtype}; convert with to('float32')`,
-    );
-  }
-  return apply(Logcumsumexp, along, [input]);
+  checkFloating('logcumsumexp', input.dtype);
+  return apply(Logcumsumexp, checkDim(dim, input.ndim), [input]);
 });

@@ -1,0 +1,72 @@
+/** The softmax and its logarithm, computed without overflow. */
+import { apply, type Primitive, primitive, result, vjp } from '../autograd/primitive.ts';
+import { checkDType, type DType } from '../core/dtype.ts';
+import { checkDim } from '../core/shape.ts';
+import { Tensor } from '../core/tensor.ts';
+import * as s from '../kernels/expr.ts';
+import { checkFloating } from './along.ts';
+import { amax } from './extremum.ts';
+import { launchPointwise, type PointwiseCode } from './launch.ts';
+import { launchReduction, type ReductionCode } from './launch-reduction.ts';
+import { named } from './named.ts';
+
+const exponential = s.exp(s.sub(s.input(0), s.input(1)));
+const scaled: PointwiseCode = { root: exponential, kernels: new Map() };
+const logOfExponentials: ReductionCode = {
+  map: exponential,
+  combine: 'sum',
+  finish: s.log(s.input(0)),
+  kernels: new Map(),
+};
+const lessBoth: PointwiseCode = { root: s.sub(s.sub(s.input(0), s.input(1)), s.input(2)), kernels: new Map() };
+
+/** The cotangent less what all elements of a line have in common of it. */
+const Softmax: Primitive<number> = primitive<number>(
+  'Softmax',
+  (dim, x) => {
+    const out = Tensor.empty(x.shape, x.dtype);
+    if (out.numel() === 0) return out;
+    launchPointwise(scaled, [x, amax(x, dim, true)], x.dtype, out);
+    return out.div_(out.sum(dim, true));
+  },
+  [
+    vjp((g, { params: dim }, y) => {
+      const product = g.mul(y);
+      return product.sub(y.mul(product.sum(dim, true)));
+    }, result),
+  ],
+);
+
+const LogSoftmax: Primitive<number> = primitive<number>(
+  'LogSoftmax',
+  (dim, x) => {
+    const out = Tensor.empty(x.shape, x.dtype);
+    if (out.numel() === 0) return out;
+    const greatest = amax(x, dim, true);
+    const log = Tensor.empty(greatest.shape, x.dtype);
+    launchReduction(logOfExponentials, [x, greatest], x.ndim === 0 ? [] : [dim], x.dtype, log);
+    launchPointwise(lessBoth, [x, greatest, log], x.dtype, out);
+    return out;
+  },
+  [vjp((g, { params: dim }, y) => g.sub(y.exp().mul(g.sum(dim, true))), result)],
+);
+
+const alongDim = (call: string, operator: Primitive<number>) =>
+  named(call, ['dim', 'dtype'], (x: Tensor, dim: number, dtype: DType | null = null): Tensor => {
+    const along = checkDim(dim, x.ndim);
+    const own = checkFloating(call, dtype === null ? x.dtype : checkDType(dtype));
+    return apply(operator, along, [x.to(own)]);
+  });
+
+/**
+ * e^x divided by its sum along `dim` (torch.softmax).
+ * @param dtype a floating dtype to cast to first
+ * @throws if the dtype is not floating
+ */
+export const softmax = alongDim('softmax', Softmax);
+/**
+ * The logarithm of the softmax along `dim`: x - log(sum of e^x) (torch.log_softmax).
+ * @param dtype a floating dtype to cast to first
+ * @throws if the dtype is not floating
+ */
+export const logSoftmax = alongDim('logSoftmax', LogSoftmax);
