@@ -36,6 +36,15 @@ export interface PointwiseOptions {
   readonly conditions?: readonly number[];
 }
 
+const codes = new WeakMap<Expr, PointwiseCode>();
+
+/** Operators of one expression share its kernels. */
+function codeOf(root: Expr): PointwiseCode {
+  let code = codes.get(root);
+  if (!code) codes.set(root, (code = { root, kernels: new Map() }));
+  return code;
+}
+
 export class Pointwise implements Primitive<undefined> {
   readonly name: string;
   private readonly arity: number;
@@ -49,7 +58,12 @@ export class Pointwise implements Primitive<undefined> {
     this.arity = arity;
     this.options = options;
     this.root = typeof expression === 'function' ? expression(...this.inputs()) : expression;
-    this.code = { root: this.root, kernels: new Map() };
+    this.code = codeOf(this.root);
+  }
+
+  /** The same operator under the name that PyTorch has for it when called with other kinds of operands. */
+  as(name: string): Pointwise {
+    return new Pointwise(name, this.root, this.arity, this.options);
   }
 
   private inputs(): Expr[] {

@@ -23,8 +23,9 @@ export const neg = unary('neg', s.neg);
 export const abs = unary('abs', s.abs);
 /** The sign: -1, 0 or 1, with derivative 0 (torch.sign). */
 export const sign = unary('sign', (x) => s.sub(s.number(s.gt(x, 0)), s.number(s.lt(x, 0))), { derivatives: [() => 0] });
+const Square = new Pointwise('Pow', s.square, 1, { derivatives: [(x) => s.mul(2, x)] });
 /** x * x (torch.square). */
-export const square = unary('square', s.square, { derivatives: [(x) => s.mul(2, x)] });
+export const square = pointwise('square', [], (x) => [Square, tensorOperand('square', x)]);
 /** 1 / x (torch.reciprocal). */
 export const reciprocal = unary('reciprocal', (x) => s.div(1, x), {
   ...floating,
@@ -94,7 +95,7 @@ export const trunc = unary('trunc', s.trunc);
 export const frac = unary('frac', (x) => s.sub(x, s.trunc(x)), { derivatives: [() => 1] });
 
 const Round = new Pointwise('Round', s.round, 1);
-const RoundDecimals = new Pointwise('Round', (x, scale) => s.div(s.round(s.mul(x, scale)), scale), 2, {
+const RoundDecimals = new Pointwise('RoundBackward1', (x, scale) => s.div(s.round(s.mul(x, scale)), scale), 2, {
   derivatives: [() => 0, null],
 });
 /** The nearest whole number, ties to even, or the nearest with `decimals` decimals; derivative 0 (torch.round). */
@@ -172,23 +173,28 @@ const Sub = new Pointwise('Sub', s.sub, 2);
 const SubScaled = new Pointwise('Sub', (a, b, alpha) => s.sub(a, s.mul(alpha, b)), 3, {
   derivatives: [() => 1, (_a, _b, alpha) => s.neg(alpha), null],
 });
-const subtract = (x: Operand, other: Operand, alpha: number): [Pointwise, ...Operand[]] => {
+const RsubNumber = Sub.as('RsubBackward1');
+const Rsub = Sub.as('Rsub');
+const RsubScaled = SubScaled.as('Rsub');
+const subtract = (x: Operand, other: Operand, alpha: number, reversed: boolean): [Pointwise, ...Operand[]] => {
   if (isBool(x) && isBool(other)) {
     throw new AdjointError(
       'dtype',
       'Subtraction, the `-` operator, with two bool tensors is not supported, use logicalXor() instead.',
     );
   }
-  return alpha === 1 ? [Sub, x, other] : [SubScaled, x, other, alpha];
+  if (alpha !== 1) return [reversed ? RsubScaled : SubScaled, x, other, alpha];
+  return [x instanceof Tensor ? (reversed ? Rsub : Sub) : RsubNumber, x, other];
 };
+const isNumber = (x: Operand): boolean => !(x instanceof Tensor);
 const isBool = (x: Operand): boolean => (x instanceof Tensor ? x.dtype === 'bool' : typeof x === 'boolean');
 /** x - alpha * other (torch.sub). */
 export const sub = pointwise('sub', ['other', 'alpha'], (x, other: Operand, alpha: number = 1) =>
-  subtract(x, other, alpha),
+  subtract(x, other, alpha, false),
 );
 /** other - alpha * x (torch.rsub). */
 export const rsub = pointwise('rsub', ['other', 'alpha'], (x, other: Operand, alpha: number = 1) =>
-  subtract(other, x, alpha),
+  subtract(other, x, alpha, true),
 );
 
 /** x * other (torch.mul). */
@@ -196,8 +202,8 @@ export const mul = binary('mul', s.mul);
 
 const Div = new Pointwise('Div', s.div, 2, floating);
 const flat = { derivatives: [() => 0, () => 0] };
-const DivTrunc = new Pointwise('Div', (a, b) => s.trunc(s.div(a, b)), 2, flat);
-const DivFloor = new Pointwise('Div', floorDivideExpr, 2, flat);
+const DivTrunc = new Pointwise('DivBackward2', (a, b) => s.trunc(s.div(a, b)), 2, flat);
+const DivFloor = new Pointwise('DivBackward2', floorDivideExpr, 2, flat);
 const Quotient = new Pointwise('Div', s.quot, 2);
 const FloorQuotient = new Pointwise(
   'Div',
@@ -257,10 +263,11 @@ export const div = pointwise('div', ['other', 'roundingMode'], (x, other: Operan
 export const floorDivide = pointwise('floorDivide', ['other'], (x, other: Operand) => divide(x, other, 'floor'));
 
 const Fmod = new Pointwise('Fmod', s.fmod, 2, { derivatives: [() => 1, (a, b) => s.neg(s.trunc(s.div(a, b)))] });
+const FmodTensor = Fmod.as('FmodBackward1');
 const IntegerFmod = new Pointwise('Fmod', s.rem, 2);
 /** The rest of x / other, with the sign of x (torch.fmod). Derivative -trunc(x / other) with respect to `other`. */
 export const fmod = pointwise('fmod', ['other'], (x, other: Operand) => [
-  integral(x, other) ? IntegerFmod : Fmod,
+  integral(x, other) ? IntegerFmod : isNumber(other) ? Fmod : FmodTensor,
   x,
   other,
 ]);
@@ -272,20 +279,23 @@ const Remainder = new Pointwise('Remainder', (a, b) => signedRest(s.fmod(a, b), 
   // whole already: the outer floor tells that the derivative of the quotient is 0
   derivatives: [() => 1, (a, b) => s.neg(s.floor(floorDivideExpr(a, b)))],
 });
+const RemainderTensor = Remainder.as('RemainderBackward1');
 const IntegerRemainder = new Pointwise('Remainder', (a, b) => signedRest(s.rem(a, b), b), 2);
 /** The rest of x / other, with the sign of `other`, as Python's % (torch.remainder). Derivative -floor(x / other) with respect to `other`. */
 export const remainder = pointwise('remainder', ['other'], (x, other: Operand) => [
-  integral(x, other) ? IntegerRemainder : Remainder,
+  integral(x, other) ? IntegerRemainder : isNumber(other) ? Remainder : RemainderTensor,
   x,
   other,
 ]);
 
 const Pow = new Pointwise('Pow', s.pow, 2);
+const PowTensor = Pow.as('PowBackward1');
+const PowOfNumber = Pow.as('PowBackward2');
 /** Powers by small constants need no logarithm; x^n has the derivative n x^(n-1), for n = 0 exactly 0. */
 const constantPowers = new Map<number, Pointwise>([
   [0, new Pointwise('Pow', () => s.constant(1), 1)],
   [1, new Pointwise('Pow', (x) => x, 1)],
-  [2, new Pointwise('Pow', s.square, 1, { derivatives: [(x) => s.mul(2, x)] })],
+  [2, Square],
   [3, new Pointwise('Pow', (x) => s.mul(s.square(x), x), 1, { derivatives: [(x) => s.mul(3, s.square(x))] })],
   [4, new Pointwise('Pow', (x) => s.square(s.square(x)), 1, { derivatives: [(x) => s.mul(4, s.mul(s.square(x), x))] })],
   [0.5, new Pointwise('Pow', s.sqrt, 1)],
@@ -313,7 +323,7 @@ export const pow = pointwise('pow', ['exponent'], (x, exponent: Operand) => {
   ) {
     throw new AdjointError('argument', 'Integers to negative integer powers are not allowed: make the base floating');
   }
-  return [Pow, x, exponent];
+  return [isNumber(exponent) ? Pow : isNumber(x) ? PowOfNumber : PowTensor, x, exponent];
 });
 
 /** The greater of both, NaN if either is; a tie shares the gradient equally (torch.maximum). */
@@ -341,9 +351,10 @@ const Lerp = new Pointwise(
   3,
   { derivatives: [(_a, _b, w) => s.sub(1, w), (_a, _b, w) => w, (a, b) => s.sub(b, a)] },
 );
+const LerpTensor = Lerp.as('LerpBackward1');
 /** start + weight * (end - start) (torch.lerp). */
 export const lerp = pointwise('lerp', ['end', 'weight'], (x, end: Tensor, weight: Tensor | number) => [
-  Lerp,
+  isNumber(weight) ? Lerp : LerpTensor,
   x,
   end,
   weight,
@@ -386,23 +397,39 @@ const Clamp = new Pointwise('Clamp', (x, low, high) => s.min(s.max(x, low), high
     (x, low, high) => s.number(s.or(s.gt(x, high), s.lt(high, low))),
   ],
 });
+const NumberBelow = ClampBelow.as('ClampBackward1');
+const NumberAbove = ClampAbove.as('ClampBackward1');
+const ClampNumbers = Clamp.as('ClampBackward1');
 /**
  * x limited to [min, max]; either may be absent, but not both (torch.clamp). The derivative is 1 inside and on the limits, 0 outside.
  */
 export const clamp = pointwise('clamp', ['min', 'max'], (x, min: Operand | null = null, max: Operand | null = null) => {
-  if (min !== null && max !== null) return [Clamp, x, min, max];
-  if (min !== null) return [ClampBelow, x, min];
-  if (max !== null) return [ClampAbove, x, max];
+  if (min !== null && max !== null) return [isNumber(min) && isNumber(max) ? ClampNumbers : Clamp, x, min, max];
+  if (min !== null) return [isNumber(min) ? NumberBelow : ClampBelow, x, min];
+  if (max !== null) return [isNumber(max) ? NumberAbove : ClampAbove, x, max];
   throw new AdjointError('argument', "clamp: At least one of 'min' or 'max' must not be null");
 });
+const ClampMin = ClampBelow.as('ClampMin');
+const ClampMinTensor = ClampBelow.as('ClampMinBackward1');
 /** x, but at least `min` (torch.clamp_min). */
-export const clampMin = pointwise('clampMin', ['min'], (x, min: Operand) => [ClampBelow, x, min]);
+export const clampMin = pointwise('clampMin', ['min'], (x, min: Operand) => [
+  isNumber(min) ? ClampMin : ClampMinTensor,
+  x,
+  min,
+]);
+const ClampMax = ClampAbove.as('ClampMax');
+const ClampMaxTensor = ClampAbove.as('ClampMaxBackward1');
 /** x, but at most `max` (torch.clamp_max). */
-export const clampMax = pointwise('clampMax', ['max'], (x, max: Operand) => [ClampAbove, x, max]);
+export const clampMax = pointwise('clampMax', ['max'], (x, max: Operand) => [
+  isNumber(max) ? ClampMax : ClampMaxTensor,
+  x,
+  max,
+]);
 
 // ---- choice
 
 const MaskedFill = new Pointwise('MaskedFill', (x, mask, value) => s.select(mask, value, x), 3, { conditions: [1] });
+const MaskedFillTensor = MaskedFill.as('MaskedFillBackward1');
 /** `value` where `mask` is true, x elsewhere (torch.Tensor.masked_fill). @throws if the mask is not of dtype bool */
 export const maskedFill = pointwise('maskedFill', ['mask', 'value'], (x, mask: Tensor, value: Operand) => {
   if (!(mask instanceof Tensor) || mask.dtype !== 'bool') {
@@ -411,7 +438,7 @@ export const maskedFill = pointwise('maskedFill', ['mask', 'value'], (x, mask: T
       `maskedFill: mask must be a bool tensor, got ${mask instanceof Tensor ? mask.dtype : show(mask)}`,
     );
   }
-  return [MaskedFill, x, mask, value];
+  return [isNumber(value) ? MaskedFill : MaskedFillTensor, x, mask, value];
 });
 
 // ---- comparison and logic, giving bool
