@@ -2,11 +2,11 @@
 import './autograd/members.ts';
 import './ops/methods.ts';
 import './ops/operators.ts';
-import './ops/transposed.ts';
+import './ops/properties.ts';
 import { installMembers } from './autograd/members.ts';
 import { installMethods } from './ops/methods.ts';
 import { installOperators } from './ops/operators.ts';
-import { installTransposed } from './ops/transposed.ts';
+import { installProperties } from './ops/properties.ts';
 
 export * as autograd from './autograd/index.ts';
 export * from './autograd/modes.ts';
@@ -15,6 +15,7 @@ export { Generator } from './core/generator.ts';
 export { Tensor } from './core/tensor.ts';
 export { addbmm, addmm, addmv, addr, baddbmm } from './ops/added-product.ts';
 export type { ValuesAndIndices } from './ops/along.ts';
+export { fill } from './ops/copy.ts';
 export * from './ops/extremum.ts';
 export * from './ops/gather-scatter.ts';
 export * from './ops/grid.ts';
@@ -23,6 +24,7 @@ export { indexPut, maskedScatter, maskedSelect, nonzero, put, take } from './ops
 export * from './ops/join.ts';
 export * from './ops/linalg.ts';
 export * from './ops/pointwise.ts';
+export { real } from './ops/properties.ts';
 export { bernoulli, multinomial } from './ops/random.ts';
 export * from './ops/random-creation.ts';
 export {
@@ -62,6 +64,8 @@ export {
   broadcastTo,
   chunk,
   clone,
+  conj,
+  conjPhysical,
   diagonal,
   diagonalScatter,
   dsplit,
@@ -71,8 +75,11 @@ export {
   movedim,
   narrow,
   permute,
+  positive,
   ravel,
   reshape,
+  resolveConj,
+  resolveNeg,
   select,
   selectScatter,
   sliceScatter,
@@ -93,5 +100,5 @@ export { where } from './ops/where.ts';
 
 installMembers();
 installMethods();
-installTransposed();
+installProperties();
 installOperators();

@@ -25,13 +25,13 @@ export function contiguousStrides(shape: Shape): Shape {
   return strides;
 }
 
+/** Whether the elements, if there are any, lie in row-major order. */
 export function isContiguous(shape: Shape, strides: Shape): boolean {
   let step = 1;
   for (let d = shape.length - 1; d >= 0; d--) {
     const size = shape[d];
-    if (size === 0) return true;
     if (size !== 1) {
-      if (strides[d] !== step) return false;
+      if (strides[d] !== step) return shape.includes(0);
       step *= size;
     }
   }

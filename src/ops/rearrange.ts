@@ -70,6 +70,7 @@ export const repeatInterleave = named(
   ['repeats', 'dim', 'outputSize'],
   (x: Tensor, repeats: number | Tensor, dim: number | null = null, outputSize: number | null = null) => {
     if (dim === null) return repeatAlong(flatten(x), repeats, 0, outputSize);
+    if (x.ndim === 0) throw new AdjointError('index', `Dimension specified as ${dim} but tensor has no dimensions`);
     return repeatAlong(x, repeats, checkDim(dim, x.ndim), outputSize);
   },
 );

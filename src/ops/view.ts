@@ -103,16 +103,16 @@ export const flatten = named(
 /** Dimension `dim` cut into several of the given sizes, of which one may be -1, as a view (torch.unflatten). */
 export const unflatten = named('unflatten', ['dim', 'sizes'], (x: Tensor, dim: number, sizes: Shape) => {
   if (sizes.length === 0) throw new AdjointError('shape', 'unflatten: sizes must be non-empty');
-  const d = checkDim(dim, x.ndim);
+  const [d, whole] = sizeAlong('unflatten', x, dim);
   const known = sizes.reduce((product, size) => (size === -1 ? product : product * size), 1);
-  const fits = sizes.includes(-1) ? known > 0 && x.shape[d] % known === 0 : x.shape[d] === known;
+  const fits = sizes.includes(-1) ? known > 0 && whole % known === 0 : whole === known;
   if (!fits) {
     throw new AdjointError(
       'shape',
-      `unflatten: Provided sizes ${showShape(sizes)} don't multiply up to the size of dim ${d} (${x.shape[d]}) in the input tensor`,
+      `unflatten: Provided sizes ${showShape(sizes)} don't multiply up to the size of dim ${d} (${whole}) in the input tensor`,
     );
   }
-  return view(x, [...x.shape.slice(0, d), ...inferShape(sizes, x.shape[d]), ...x.shape.slice(d + 1)]);
+  return view(x, [...x.shape.slice(0, d), ...inferShape(sizes, whole), ...x.shape.slice(d + 1)]);
 });
 
 const Clone = primitive('Clone', (_, x) => write(Tensor.empty(x.shape, x.dtype), x), [vjp((g) => g)]);
@@ -281,11 +281,11 @@ const Expand = primitive<Shape>(
   'Expand',
   (shape, x) => {
     const skip = shape.length - x.ndim;
-    const strides: number[] = [];
+    const strides = new Array<number>(shape.length);
     for (let d = shape.length - 1; d >= 0; d--) {
       const inner = d + 1 < shape.length ? shape[d + 1] * strides[d + 1] : 1;
       const [size, stride] = d < skip ? [1, inner] : [x.shape[d - skip], x.strides[d - skip]];
-      strides[d] = shape[d] === size ? stride : 0;
+      strides[d] = shape[d] === size && x.ndim > 0 ? stride : 0;
     }
     return over(x, shape, strides);
   },
@@ -682,3 +682,19 @@ export const asStrided = named(
     return apply(AsStrided, { base: { shape, strides, offset }, view }, [x]);
   },
 );
+
+// What a real tensor is to complex numbers: its own conjugate, with nothing left to resolve.
+
+/** The complex conjugate: of a real tensor, itself (torch.conj). */
+export const conj = (x: Tensor): Tensor => x;
+/** The complex conjugate written out: of a real tensor, itself (torch.conj_physical). */
+export const conjPhysical = (x: Tensor): Tensor => x;
+/** `x` with a pending conjugation carried out: a real tensor itself (torch.resolve_conj). */
+export const resolveConj = (x: Tensor): Tensor => x;
+/** `x` with a pending negation carried out: a real tensor itself (torch.resolve_neg). */
+export const resolveNeg = (x: Tensor): Tensor => x;
+/** `x` itself (torch.positive). @throws for bool */
+export function positive(x: Tensor): Tensor {
+  if (x.dtype === 'bool') throw new AdjointError('dtype', 'The `+` operator, on a bool tensor is not supported.');
+  return x;
+}

@@ -1,4 +1,4 @@
-/** The transposes that are properties, as in PyTorch: `x.T`, `x.mT`, and `x.H`, `x.mH` for complex conjugates. */
+/** Views that are properties, as in PyTorch: the transposes `x.T`, `x.mT`, with complex conjugates `x.H`, `x.mH`, and `x.real`. */
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import { permute, transpose } from './view.ts';
@@ -13,6 +13,8 @@ declare module '../core/tensor.ts' {
     readonly H: Tensor;
     /** Each matrix transposed and conjugated, for real numbers the same as `mT` (torch.Tensor.mH). */
     readonly mH: Tensor;
+    /** The real part: of a real tensor, itself (torch.Tensor.real). */
+    readonly real: Tensor;
   }
 }
 
@@ -40,14 +42,17 @@ const ofMatrix = (x: Tensor): Tensor => {
   );
 };
 
-const properties = { T: reversed, mT: ofMatrices('mT'), H: ofMatrix, mH: ofMatrices('mH') };
+/** The real part of each element: of a real tensor, itself (torch.real). */
+export const real = (x: Tensor): Tensor => x;
+
+const properties = { T: reversed, mT: ofMatrices('mT'), H: ofMatrix, mH: ofMatrices('mH'), real };
 
 /** Called once by the package's entry. */
-export function installTransposed(): void {
-  for (const [name, transposed] of Object.entries(properties)) {
+export function installProperties(): void {
+  for (const [name, property] of Object.entries(properties)) {
     Object.defineProperty(Tensor.prototype, name, {
       get(this: Tensor) {
-        return transposed(this);
+        return property(this);
       },
       configurable: true,
     });
