@@ -332,7 +332,7 @@ export class Lowering {
     }
     const source = computeOf(from);
     const target = computeOf(to);
-    const narrowed = (lanes: Lanes): Lanes => (target === to ? lanes : this.wrap({ type: to, parts: lanes.parts }));
+    const narrowed = ({ parts }: Lanes): Lanes => this.wrap({ type: to, parts });
     if (source === target) return narrowed(a);
     switch (`${source} ${target}`) {
       case 'float32 float64':

@@ -28,6 +28,8 @@ function viewsOf(buffer: ArrayBuffer) {
 /** Where a kernel's descriptor is written before it is called. */
 export const descriptor = 64;
 const descriptorBytes = 8192;
+/** So far may a kernel read, but not write, beyond the end of a block. */
+export const slack = 32;
 /** Slots that stand in for tensors too small to live in linear memory, for the duration of one call. */
 export const slotBytes = 64;
 export const slots = descriptor + descriptorBytes;
@@ -78,7 +80,7 @@ export function release(address: number, bytes: number): void {
 
 function extend(size: number): number {
   const end = top + size;
-  const missing = Math.ceil((end - memory.buffer.byteLength) / pageBytes);
+  const missing = Math.ceil((end + slack - memory.buffer.byteLength) / pageBytes);
   if (missing > 0) {
     // Grow by an eighth at least, so that growing stays rare.
     const have = memory.buffer.byteLength / pageBytes;

@@ -87,6 +87,13 @@ export const select = (condition: Code, then: Code, otherwise: Code): Code => [
   ...condition,
   0x1b,
 ];
+/** Sets `size` bytes of memory to the low byte of `value`. */
+export const fill = (address: Code, value: number, size: Code): Code => [
+  ...address,
+  ...i32.const(value),
+  ...size,
+  ...[0xfc, 11, 0],
+];
 export const drop = (a: Code): Code => [...a, 0x1a];
 
 export const i32 = {

@@ -1,0 +1,444 @@
+/**
+ * Matrix products C = A B, or C + A B, for any strides of A and B and any number of batch dimensions, block by block as the caches have
+ * room (K. Goto and R. van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008).
+ *
+ * The innermost piece is a tile of C, of 4 rows by 2 vectors, that stays in registers while k runs. Tiles read A and B where they lie if
+ * that is in small steps along k, and else from panels: copies of a block in the order in which tiles read it. So an operand that is a
+ * transpose costs no more than another.
+ *
+ * Where a matrix ends inside a tile, the tile is computed whole: for rows that are missing it reads the last one again, for columns that are
+ * missing it reads whatever lies behind B (see `slack` in memory.ts), and then only the part that exists is written.
+ */
+import { relaxedSimd } from './features.ts';
+import { allocate, release } from './memory.ts';
+import { compile, type Kernel } from './module.ts';
+import { seekRow } from './pointwise.ts';
+import {
+  type Code,
+  call,
+  concat,
+  doWhile,
+  FunctionBuilder,
+  f32,
+  f32x4,
+  f64,
+  f64x2,
+  forLoop,
+  type InnerFunction,
+  i32,
+  i32x4,
+  i64,
+  i64x2,
+  type Local,
+  select,
+  v128,
+  when,
+  whileLoop,
+} from './wasm.ts';
+
+/** The element types that products are computed in. */
+export type ProductType = 'float32' | 'float64' | 'int32' | 'int64';
+
+/** What product kernels need to know of an element type. */
+export interface Arithmetic {
+  readonly bytes: 4 | 8;
+  /** Elements in a vector. */
+  readonly lanes: 4 | 2;
+  readonly loadSplat: (address: Code) => Code;
+  readonly add: Binary;
+  /** a * b + c */
+  readonly multiplyAdd: (a: Code, b: Code, c: Code) => Code;
+  readonly extractLane: (vector: Code, lane: number) => Code;
+  readonly scalarType: 'f32' | 'f64' | 'i32' | 'i64';
+  readonly scalar: {
+    readonly load: (address: Code, offset?: number) => Code;
+    readonly store: (address: Code, value: Code, offset?: number) => Code;
+    readonly add: Binary;
+    readonly mul: Binary;
+  };
+}
+
+type Binary = (a: Code, b: Code) => Code;
+
+const twoSteps = (shape: { add: Binary; mul: Binary }) => ({
+  multiplyAdd: (a: Code, b: Code, c: Code): Code => shape.add(c, shape.mul(a, b)),
+});
+const fused = (shape: { add: Binary; mul: Binary; relaxedMadd: Arithmetic['multiplyAdd'] }) =>
+  relaxedSimd ? { multiplyAdd: shape.relaxedMadd } : twoSteps(shape);
+const narrow = { bytes: 4, lanes: 4, loadSplat: v128.load32Splat } as const;
+const wide = { bytes: 8, lanes: 2, loadSplat: v128.load64Splat } as const;
+
+export const arithmetic: Record<ProductType, Arithmetic> = {
+  float32: { ...narrow, ...f32x4, ...fused(f32x4), scalarType: 'f32', scalar: f32 },
+  float64: { ...wide, ...f64x2, ...fused(f64x2), scalarType: 'f64', scalar: f64 },
+  int32: { ...narrow, ...i32x4, ...twoSteps(i32x4), scalarType: 'i32', scalar: i32 },
+  int64: { ...wide, ...i64x2, ...twoSteps(i64x2), scalarType: 'i64', scalar: i64 },
+};
+
+/**
+ * 8 sums, 2 vectors of B and one element of each row of A: as many as fit 16 registers in engines that load all of a step's elements
+ * before they use the first (V8 before version 12.5 does). Of the tiles 3x12, 4x8, 5x8, 6x8 and 12x4 this is the only one
+ * that is fast in all of Node 20, 22, 24 and 26; 6x8 with fused multiply-add gains 8 % in the last two and loses half in Node 22.
+ */
+export const tileRows = 4;
+const tileVectors = 2;
+/** In elements. */
+export const tileColumns = (type: ProductType): number => tileVectors * arithmetic[type].lanes;
+/** A block of A has blockRows by blockDepth elements, for the second-level cache; a block of B blockDepth by blockColumns, for the third. */
+const blockDepth = 256;
+const blockRows = 128;
+const blockColumns = 2048;
+
+/** The descriptor, in 32-bit words. Sizes count elements, addresses and strides bytes. */
+export const gemmWord = {
+  /** Rows of tiles in one matrix. A unit of work is one of them. */
+  units: 0,
+  batchDims: 1,
+  m: 2,
+  n: 3,
+  k: 4,
+  /** Whether C is added to rather than overwritten. */
+  accumulate: 5,
+  a: 6,
+  rowStrideA: 7,
+  columnStrideA: 8,
+  b: 9,
+  rowStrideB: 10,
+  columnStrideB: 11,
+  /** C is dense along its rows. */
+  c: 12,
+  rowStrideC: 13,
+  /** Room for a block of A in panels, and for one of B: 0 to read the operand where it lies, which for B takes dense rows. */
+  panelsA: 14,
+  panelsB: 15,
+  /** Room for a tile. */
+  tile: 16,
+  /** Here begin the batch dimensions, outermost first: the size of each, then the strides of A, B and C. */
+  batch: 17,
+} as const;
+
+let room = 0;
+let roomBytes = 0;
+/** Room for one tile and for blocks of A and B; it is kept for the next product. */
+export function productRoom(type: ProductType, m: number, n: number, k: number): Record<'tile' | 'a' | 'b', number> {
+  const { bytes } = arithmetic[type];
+  const upTo = (size: number, block: number, unit: number): number => Math.ceil(Math.min(size, block) / unit) * unit;
+  const depth = Math.min(k, blockDepth);
+  const tileBytes = tileRows * tileVectors * 16;
+  const aBytes = upTo(m, blockRows, tileRows) * depth * bytes;
+  const bBytes = upTo(n, blockColumns, tileColumns(type)) * depth * bytes;
+  const needed = tileBytes + aBytes + bBytes;
+  if (needed > roomBytes) {
+    const grown = allocate(needed);
+    if (roomBytes > 0) release(room, roomBytes);
+    room = grown;
+    roomBytes = needed;
+  }
+  return { tile: room, a: room + tileBytes, b: room + tileBytes + aBytes };
+}
+
+const times = (a: Code, b: Code | number): Code => i32.mul(a, typeof b === 'number' ? i32.const(b) : b);
+const sum = (...terms: Code[]): Code => terms.reduce(i32.add);
+const min = (a: Code, b: Code): Code => select(i32.ltS(a, b), a, b);
+const lessOne = (local: Local): Code => local.tee(i32.sub(local.get, i32.const(1)));
+
+const parameters = (count: number): FunctionBuilder => new FunctionBuilder(new Array<'i32'>(count).fill('i32'));
+
+/** Pointers to `first` and the lines that follow it, `step` bytes apart; those from `count` on stay at the last one. */
+function linePointers(fn: FunctionBuilder, size: number, first: Local, step: Local, count: Local): [Local[], Code] {
+  const pointers = Array.from({ length: size }, (_, i) => (i === 0 ? first : fn.local('i32')));
+  const setup = pointers.map((p, i) => {
+    if (i === 0) return [];
+    const previous = pointers[i - 1].get;
+    return p.set(select(i32.gtS(count.get, i32.const(i)), i32.add(previous, step.get), previous));
+  });
+  return [pointers, concat(setup)];
+}
+
+/** tile(a, rowStrideA, columnStrideA, rows, b, rowStrideB, c, rowStrideC, k, accumulate) computes a whole tile at c. */
+function tileFunction({ loadSplat, add, multiplyAdd }: Arithmetic): InnerFunction {
+  const builder = parameters(10);
+  const [a, rowA, columnA, rows, b, rowB, c, rowC, k, accumulate] = builder.params;
+  const [pointers, setup] = linePointers(builder, tileRows, a, rowA, rows);
+  const columns = Array.from({ length: tileVectors }, () => builder.local('v128'));
+  const sums = pointers.map(() => columns.map(() => builder.local('v128')));
+  const element = builder.local('v128');
+  const write = (value: (sum: Local, offset: number) => Code): Code =>
+    concat(
+      sums.map((line) => [
+        ...concat(line.map((s, v) => v128.store(c.get, value(s, 16 * v), 16 * v))),
+        ...c.add(rowC.get),
+      ]),
+    );
+  const step = concat([
+    ...columns.map((column, v) => column.set(v128.load(b.get, 16 * v))),
+    ...pointers.map((p, i) => [
+      ...element.set(loadSplat(p.get)),
+      ...concat(sums[i].map((s, v) => s.set(multiplyAdd(element.get, columns[v].get, s.get)))),
+      ...p.add(columnA.get),
+    ]),
+    b.add(rowB.get),
+  ]);
+  const body = concat([
+    setup,
+    doWhile(step, lessOne(k)),
+    when(
+      accumulate.get,
+      write((s, offset) => add(v128.load(c.get, offset), s.get)),
+      write((s) => s.get),
+    ),
+  ]);
+  return { builder, body };
+}
+
+/** place(tile, c, rowStrideC, rows, columns, accumulate) writes to C the part of a tile that lies in it. */
+function placeFunction({ bytes, scalar }: Arithmetic): InnerFunction {
+  const builder = parameters(6);
+  const [tile, c, rowC, rows, columns, accumulate] = builder.params;
+  const offset = builder.local('i32');
+  const width = builder.local('i32');
+  const from = (base: Local): Code => i32.add(base.get, offset.get);
+  const write = (value: Code): Code => scalar.store(from(c), value);
+  const body = concat([
+    width.set(times(columns.get, bytes)),
+    doWhile(
+      concat([
+        forLoop(
+          offset,
+          i32.const(0),
+          width.get,
+          bytes,
+          when(
+            accumulate.get,
+            write(scalar.add(scalar.load(from(c)), scalar.load(from(tile)))),
+            write(scalar.load(from(tile))),
+          ),
+        ),
+        tile.add(16 * tileVectors),
+        c.add(rowC.get),
+      ]),
+      lessOne(rows),
+    ),
+  ]);
+  return { builder, body };
+}
+
+/**
+ * pack(panel, source, across, along, width, length) copies `width` lines of `length` elements into a panel for `size` lines, in which the
+ * elements at one position of the lines are neighbours. Lines are `across` bytes apart and the elements of one `along` bytes.
+ */
+function packFunction({ bytes, lanes, scalar }: Arithmetic, size: number): InnerFunction {
+  const builder = parameters(6);
+  const [panel, source, across, along, width, length] = builder.params;
+  const [pointers, setup] = linePointers(builder, size, source, across, width);
+  const step = size * bytes;
+  const groups = Array.from({ length: size / lanes }, (_, g) => g);
+
+  const neighbours = whileLoop(
+    length.get,
+    concat([
+      ...groups.map((g) => v128.store(panel.get, v128.load(source.get, 16 * g), 16 * g)),
+      source.add(along.get),
+      panel.add(step),
+      length.add(-1),
+    ]),
+  );
+  const square = Array.from({ length: lanes }, () => builder.local('v128'));
+  const squares = whileLoop(
+    i32.geS(length.get, i32.const(lanes)),
+    concat([
+      ...groups.map((g) => [
+        ...concat(square.map((line, u) => line.set(v128.load(pointers[g * lanes + u].get)))),
+        ...concat(transposed(square).map((line, u) => v128.store(panel.get, line, u * step + 16 * g))),
+      ]),
+      ...pointers.map((p) => p.add(16)),
+      panel.add(lanes * step),
+      length.add(-lanes),
+    ]),
+  );
+  const single = whileLoop(
+    length.get,
+    concat([
+      ...pointers.map((p, i) => [...scalar.store(panel.get, scalar.load(p.get), i * bytes), ...p.add(along.get)]),
+      panel.add(step),
+      length.add(-1),
+    ]),
+  );
+  const body = when(i32.eq(across.get, i32.const(bytes)), neighbours, [
+    ...setup,
+    ...when(i32.eq(along.get, i32.const(bytes)), squares),
+    ...single,
+  ]);
+  return { builder, body };
+}
+
+/** The columns of a square matrix that is given by its rows. */
+function transposed(rows: readonly Local[]): Code[] {
+  const interleave = (a: Code, b: Code, bytes: 4 | 8, half: 0 | 8): Code => {
+    const positions: number[] = [];
+    for (let at = half; positions.length < 16; at += bytes) {
+      for (const source of [0, 16]) for (let i = 0; i < bytes; i++) positions.push(source + at + i);
+    }
+    return v128.shuffle(a, b, positions);
+  };
+  const [a, b, c, d] = rows.map((row) => row.get);
+  const halves = [0, 8] as const;
+  if (rows.length === 2) return halves.map((half) => interleave(a, b, 8, half));
+  return halves.flatMap((half) => {
+    const [ab, cd] = [interleave(a, b, 4, half), interleave(c, d, 4, half)];
+    return halves.map((part) => interleave(ab, cd, 8, part));
+  });
+}
+
+function locals<const Name extends string>(fn: FunctionBuilder, names: readonly Name[]): Record<Name, Local> {
+  return Object.fromEntries(names.map((name) => [name, fn.local('i32')])) as Record<Name, Local>;
+}
+
+function gemmKernel(type: ProductType): Kernel {
+  const own = arithmetic[type];
+  const { bytes } = own;
+  const width = tileColumns(type);
+  const tile = (...args: Code[]): Code => call(1, ...args);
+  const place = (...args: Code[]): Code => call(2, ...args);
+  const packA = (...args: Code[]): Code => call(3, ...args);
+  const packB = (...args: Code[]): Code => call(4, ...args);
+  const inner = [tileFunction(own), placeFunction(own), packFunction(own, tileRows), packFunction(own, width)];
+
+  const fn = parameters(3);
+  const [descriptor, begin, end] = fn.params;
+  const fields = Object.keys(gemmWord) as (keyof typeof gemmWord)[];
+  const d = locals(fn, fields);
+  // the matrices of one batch, and the rows of them to compute
+  const { unit, batch, a, b, c, top, bottom } = locals(fn, ['unit', 'batch', 'a', 'b', 'c', 'top', 'bottom']);
+  // a block: where it begins, and how far it reaches
+  const { row, column, depth } = locals(fn, ['row', 'column', 'depth']);
+  const { rows, columns, depths, accumulate } = locals(fn, ['rows', 'columns', 'depths', 'accumulate']);
+  // a tile in it
+  const { i, j, height, breadth, target } = locals(fn, ['i', 'j', 'height', 'breadth', 'target']);
+  // how tiles read the blocks of A and B; the next tile's lines begin `next` bytes further
+  const { blockA, rowA, columnA, nextA } = locals(fn, ['blockA', 'rowA', 'columnA', 'nextA']);
+  const { blockB, rowB, nextB } = locals(fn, ['blockB', 'rowB', 'nextB']);
+
+  const perColumn = i32.const(bytes);
+  const sourceB = sum(b.get, times(depth.get, d.rowStrideB.get), times(column.get, d.columnStrideB.get));
+  const takeB = when(
+    d.panelsB.get,
+    concat([
+      blockB.set(d.panelsB.get),
+      rowB.set(i32.const(width * bytes)),
+      nextB.set(times(depths.get, width * bytes)),
+      forLoop(
+        j,
+        i32.const(0),
+        columns.get,
+        width,
+        packB(
+          sum(blockB.get, times(times(j.get, depths.get), bytes)),
+          sum(sourceB, times(j.get, d.columnStrideB.get)),
+          d.columnStrideB.get,
+          d.rowStrideB.get,
+          i32.sub(columns.get, j.get),
+          depths.get,
+        ),
+      ),
+    ]),
+    concat([blockB.set(sourceB), rowB.set(d.rowStrideB.get), nextB.set(i32.const(width * bytes))]),
+  );
+  const sourceA = sum(a.get, times(row.get, d.rowStrideA.get), times(depth.get, d.columnStrideA.get));
+  const takeA = when(
+    d.panelsA.get,
+    concat([
+      blockA.set(d.panelsA.get),
+      rowA.set(perColumn),
+      columnA.set(i32.const(tileRows * bytes)),
+      nextA.set(times(depths.get, tileRows * bytes)),
+      forLoop(
+        i,
+        i32.const(0),
+        rows.get,
+        tileRows,
+        packA(
+          sum(blockA.get, times(times(i.get, depths.get), bytes)),
+          sum(sourceA, times(i.get, d.rowStrideA.get)),
+          d.rowStrideA.get,
+          d.columnStrideA.get,
+          i32.sub(rows.get, i.get),
+          depths.get,
+        ),
+      ),
+    ]),
+    concat([
+      blockA.set(sourceA),
+      rowA.set(d.rowStrideA.get),
+      columnA.set(d.columnStrideA.get),
+      nextA.set(times(d.rowStrideA.get, tileRows)),
+    ]),
+  );
+
+  const { lineA, lineB } = locals(fn, ['lineA', 'lineB']);
+  const operands = [lineA.get, rowA.get, columnA.get, height.get, lineB.get, rowB.get];
+  const oneTile = concat([
+    height.set(min(i32.sub(rows.get, i.get), i32.const(tileRows))),
+    when(
+      i32.and(i32.eq(height.get, i32.const(tileRows)), i32.eq(breadth.get, i32.const(width))),
+      tile(...operands, target.get, d.rowStrideC.get, depths.get, accumulate.get),
+      [
+        ...tile(...operands, d.tile.get, i32.const(16 * tileVectors), depths.get, i32.const(0)),
+        ...place(d.tile.get, target.get, d.rowStrideC.get, height.get, breadth.get, accumulate.get),
+      ],
+    ),
+    lineA.add(nextA.get),
+    target.add(times(d.rowStrideC.get, tileRows)),
+  ]);
+  const tiles = concat([
+    lineB.set(blockB.get),
+    forLoop(
+      j,
+      i32.const(0),
+      columns.get,
+      width,
+      concat([
+        breadth.set(min(i32.sub(columns.get, j.get), i32.const(width))),
+        lineA.set(blockA.get),
+        target.set(sum(c.get, times(row.get, d.rowStrideC.get), times(i32.add(column.get, j.get), bytes))),
+        forLoop(i, i32.const(0), rows.get, tileRows, oneTile),
+        lineB.add(nextB.get),
+      ]),
+    ),
+  ]);
+  const upTo = (length: Local, start: Local, last: Local, block: number): Code =>
+    length.set(min(i32.sub(last.get, start.get), i32.const(block)));
+  const blocks = forLoop(column, i32.const(0), d.n.get, blockColumns, [
+    ...upTo(columns, column, d.n, blockColumns),
+    ...forLoop(depth, i32.const(0), d.k.get, blockDepth, [
+      ...upTo(depths, depth, d.k, blockDepth),
+      ...accumulate.set(i32.or(d.accumulate.get, depth.get)),
+      ...takeB,
+      ...forLoop(row, top.get, bottom.get, blockRows, [...upTo(rows, row, bottom, blockRows), ...takeA, ...tiles]),
+    ]),
+  ]);
+  const body = concat([
+    ...fields.map((name) => d[name].set(i32.load(descriptor.get, 4 * gemmWord[name]))),
+    unit.set(begin.get),
+    whileLoop(
+      i32.ltS(unit.get, end.get),
+      concat([
+        batch.set(i32.divU(unit.get, d.units.get)),
+        top.set(times(i32.remU(unit.get, d.units.get), tileRows)),
+        unit.set(min(times(i32.add(batch.get, i32.const(1)), d.units.get), end.get)),
+        bottom.set(min(times(i32.sub(unit.get, times(batch.get, d.units.get)), tileRows), d.m.get)),
+        a.set(d.a.get),
+        b.set(d.b.get),
+        c.set(d.c.get),
+        seekRow(fn, descriptor, batch, gemmWord.batch, [a, b, c]),
+        blocks,
+      ]),
+    ),
+  ]);
+  return compile(fn, body, [], inner);
+}
+
+const kernels: Partial<Record<ProductType, Kernel>> = {};
+
+/** The kernel that multiplies matrices of `type`. Its sizes must not be 0. */
+export const gemm = (type: ProductType): Kernel => (kernels[type] ??= gemmKernel(type));
