@@ -42,6 +42,7 @@ import {
   i32,
   type Local,
   select,
+  v128,
   when,
   whileLoop,
 } from './wasm.ts';
@@ -90,6 +91,9 @@ const vectorWidth = (type: ElementType): number => (type === 'float32' ? 8 : 4);
 /** Which elements a cell loads next: four neighbours, one in all lanes, or four by the operand's stride. */
 type Width = 'four' | 'one' | 'strided';
 
+/** How many bytes after its cursor, or before, an operand's element lies. */
+type Offset = (k: number) => Code | number;
+
 /** The parts that both kernels are made of. */
 class ReductionBuilder {
   readonly fn = new FunctionBuilder(['i32', 'i32', 'i32']);
@@ -102,6 +106,7 @@ class ReductionBuilder {
   readonly output: Local;
   readonly setup: Code[] = [];
   readonly cascades: boolean;
+  private readonly seeksFloat: boolean;
   readonly total: ElementType;
   private readonly imports: HostFunction[] = [];
   private readonly reduction: Reduction;
@@ -118,6 +123,7 @@ class ReductionBuilder {
     this.result = result;
     this.total = reduction.map.logical ? 'bool' : type;
     this.cascades = reduction.combine === 'sum' && isFloat(type);
+    this.seeksFloat = (reduction.combine === 'min' || reduction.combine === 'max') && isFloat(type);
     const { fn } = this;
     this.lowering = new Lowering(fn, this.imports);
     this.descriptor = fn.params[0];
@@ -166,8 +172,8 @@ class ReductionBuilder {
     return concat([...this.lowering.body, cell.set(combined)]);
   }
 
-  /** Combines into a cell what `map` makes of the elements that lie `offset(k)` bytes after each cursor. */
-  take(cell: Cell, width: Width, offset: (k: number) => Code | number): Code {
+  /** The code that computes what `map` makes of the elements that lie `offset(k)` bytes after each cursor, and the value. */
+  element(width: Width, offset: Offset): { code: Code; value: Lanes } {
     const { lowering } = this;
     lowering.begin([]);
     const inputs = this.operands.map((o, k): Lanes => {
@@ -184,11 +190,17 @@ class ReductionBuilder {
     const loads = lowering.body;
     lowering.begin(inputs);
     const value = lowering.value(this.reduction.map, this.type);
-    return concat([...loads, ...lowering.body, this.into(cell, value)]);
+    return { code: concat([...loads, ...lowering.body]), value };
+  }
+
+  /** Combines such a value into a cell. */
+  take(cell: Cell, width: Width, offset: Offset): Code {
+    const { code, value } = this.element(width, offset);
+    return [...code, ...this.into(cell, value)];
   }
 
   /** Moves every cursor by what `step` says for its operand. */
-  advance(step: (k: number) => Code | number): Code {
+  advance(step: Offset): Code {
     return concat(this.cursors.map((cursor, k) => cursor?.add(step(k)) ?? []));
   }
 
@@ -200,22 +212,24 @@ class ReductionBuilder {
   }
 
   /**
-   * Repeats `step`, which combines one value into each of `cells`, `rows` times. If sums cascade, cells are added into those of the next
-   * level whenever the bits of a level in the row count come round to zero.
+   * `rows` times, combines into each of `cells` the element that lies `offset(i)` after the cursors, and moves these by `step`. If sums
+   * cascade, cells are added into those of the next level whenever the bits of a level in the row count come round to zero.
    */
-  accumulate(cells: readonly Cell[], rows: Local, step: Code): Code {
+  accumulate(cells: readonly Cell[], rows: Local, width: Width, offset: (i: number) => Offset, step: Offset): Code {
     const { fn } = this;
     const row = fn.local('i32');
-    const plain = whileLoop(i32.ltS(row.get, rows.get), [...step, ...row.add(1)]);
+    if (this.seeksFloat) return this.accumulateExtremum(cells, rows, width, offset, step);
+    const each = concat([...cells.map((cell, i) => this.take(cell, width, offset(i))), this.advance(step), row.add(1)]);
+    const plain = whileLoop(i32.ltS(row.get, rows.get), each);
     if (!this.cascades) return concat([this.clear(cells), row.set(i32.const(0)), plain]);
     const power = fn.local('i32');
     const block = fn.local('i32');
     const stop = fn.local('i32');
     const levels = [cells, ...[1, 2, 3].map(() => this.cells(cells.length))];
-    const raise = (level: number): Code =>
-      concat(levels[level].map((cell, i) => this.into(cell, levels[level - 1][i].value)));
+    const add = (to: readonly Cell[], from: readonly Cell[]): Code =>
+      concat(to.map((cell, i) => this.into(cell, from[i].value)));
     const carry = (level: number): Code => [
-      ...raise(level),
+      ...add(levels[level], levels[level - 1]),
       ...this.clear(levels[level - 1]),
       ...(level === 3
         ? []
@@ -233,12 +247,49 @@ class ReductionBuilder {
       block.set(i32.shl(i32.const(1), power.get)),
       stop.set(block.get),
       whileLoop(i32.leS(stop.get, rows.get), [
-        ...whileLoop(i32.ltS(row.get, stop.get), [...step, ...row.add(1)]),
+        ...whileLoop(i32.ltS(row.get, stop.get), each),
         ...carry(1),
         ...stop.add(block.get),
       ]),
       plain,
-      ...[1, 2, 3].map((level) => concat(cells.map((cell, i) => this.into(cell, levels[level][i].value)))),
+      ...[1, 2, 3].map((level) => add(cells, levels[level])),
+    ]);
+  }
+
+  /** The same for a floating extremum: NaN is looked for apart, as the instruction that minds it is slow. */
+  private accumulateExtremum(
+    cells: readonly Cell[],
+    rows: Local,
+    width: Width,
+    offset: (i: number) => Offset,
+    step: Offset,
+  ): Code {
+    const { lowering } = this;
+    const row = this.fn.local('i32');
+    const nans = cells.map(() => new Cell(this.fn, 'bool'));
+    const better = (this.reduction.combine === 'max' ? s.lt : s.gt)(s.input(0), s.input(1));
+    const faster = s.select(better, s.input(1), s.input(0));
+    const compute = (into: Cell, e: Expr, ...inputs: Lanes[]): Code => {
+      lowering.begin(inputs);
+      const value = lowering.value(e, this.type);
+      return concat([...lowering.body, into.set(value)]);
+    };
+    const each = cells.map((cell, i) => {
+      const { code, value } = this.element(width, offset(i));
+      return [
+        ...code,
+        ...compute(cell, faster, cell.value, value),
+        ...compute(nans[i], s.or(s.condition(0), s.isNan(s.input(1))), nans[i].value, value),
+      ];
+    });
+    return concat([
+      this.clear(cells),
+      ...nans.map((nan) => nan.set({ type: 'bool', parts: [v128.zero] })),
+      row.set(i32.const(0)),
+      whileLoop(i32.ltS(row.get, rows.get), [...concat(each), ...this.advance(step), ...row.add(1)]),
+      ...cells.map((cell, i) =>
+        compute(cell, s.select(s.condition(0), Number.NaN, s.input(1)), nans[i].value, cell.value),
+      ),
     ]);
   }
 
@@ -324,10 +375,13 @@ export function rowKernel(
     const offset = (k: number, cell: number): number => b.along(k, 4 * cell) as number;
     return [
       ...elements(16 * vector),
-      ...b.accumulate(wideCells, rows, [
-        ...concat(wideCells.map((cell, i) => b.take(cell, 'four', (k) => offset(k, i)))),
-        ...b.advance((k) => b.along(k, 16 * vector)),
-      ]),
+      ...b.accumulate(
+        wideCells,
+        rows,
+        'four',
+        (i) => (k) => offset(k, i),
+        (k) => b.along(k, 16 * vector),
+      ),
       ...whileLoop(i32.geS(left.get, i32.const(4 * vector)), [
         ...concat(wideCells.slice(0, vector).map((cell, i) => b.take(cell, 'four', (k) => offset(k, i)))),
         ...b.advance((k) => b.along(k, 4 * vector)),
@@ -343,7 +397,13 @@ export function rowKernel(
   const narrowCell = b.cell();
   const narrow = (): Code => [
     ...elements(4),
-    ...b.accumulate([narrowCell], rows, [...b.take(narrowCell, 'four', () => 0), ...b.advance((k) => b.along(k, 4))]),
+    ...b.accumulate(
+      [narrowCell],
+      rows,
+      'four',
+      () => () => 0,
+      (k) => b.along(k, 4),
+    ),
     ...found.set(spreadLane(narrowCell.value, 0)),
     ...ones,
     ...lanes(narrowCell, 1),
@@ -401,10 +461,19 @@ export function columnKernel(
   const straight = (count: number): Code => {
     const cells = b.cells(count);
     const totals = b.cells(count);
-    const step = concat(cells.map((cell, i) => b.take(cell, 'four', (k) => b.along(k, 4 * i) as number)));
     return [
       ...rows.set(height.get),
-      ...b.overRounds(cells, totals, b.accumulate(cells, rows, [...step, ...b.advance((k) => down[k].get)])),
+      ...b.overRounds(
+        cells,
+        totals,
+        b.accumulate(
+          cells,
+          rows,
+          'four',
+          (i) => (k) => b.along(k, 4 * i),
+          (k) => down[k].get,
+        ),
+      ),
       ...concat(totals.map((total, i) => b.store(total, 'four', 4 * i))),
     ];
   };
@@ -412,16 +481,19 @@ export function columnKernel(
   const interleaved = (lanes: Width): Code => {
     const cells = b.cells(4);
     const total = b.cell();
-    const step = concat(
-      cells.map((cell, i) => b.take(cell, lanes, (k) => (i === 0 ? 0 : i32.mul(down[k].get, i32.const(i))))),
-    );
     return [
       ...b.overRounds(
         [cells[0]],
         [total],
         concat([
           rows.set(i32.shrU(height.get, i32.const(2))),
-          b.accumulate(cells, rows, [...step, ...b.advance((k) => i32.shl(down[k].get, i32.const(2)))]),
+          b.accumulate(
+            cells,
+            rows,
+            lanes,
+            (i) => (k) => (i === 0 ? 0 : i32.mul(down[k].get, i32.const(i))),
+            (k) => i32.shl(down[k].get, i32.const(2)),
+          ),
           left.set(i32.and(height.get, i32.const(3))),
           whileLoop(i32.gtS(left.get, i32.const(0)), [
             ...b.take(cells[0], lanes, () => 0),

@@ -4,8 +4,9 @@ import type { ElementType } from './element.ts';
 import type { Expr } from './expr.ts';
 import * as s from './expr.ts';
 import { LineBuilder, type Width } from './lines.ts';
+import type { Lanes } from './lower.ts';
 import type { Kernel } from './module.ts';
-import { forLoop, i32 } from './wasm.ts';
+import { forLoop, i32, i32x4 } from './wasm.ts';
 
 /** What a scan does at each step, as expressions of the operands and then of the state. */
 export interface Scan {
@@ -17,8 +18,17 @@ export interface Scan {
   readonly next: Expr;
 }
 
-/** @param type the dtype in which the state is kept and the expressions are computed */
-export function scanKernel(scan: Scan, type: ElementType, operands: readonly Operand[], result: Operand): Kernel {
+/**
+ * @param type the dtype in which the state is kept and the expressions are computed
+ * @param lines how many to walk along at once
+ */
+export function scanKernel(
+  scan: Scan,
+  type: ElementType,
+  operands: readonly Operand[],
+  result: Operand,
+  lines: Width,
+): Kernel {
   const b = new LineBuilder(operands, [result]);
   const step = b.fn.local('i32');
   const state = b.cell(type);
@@ -38,54 +48,42 @@ export function scanKernel(scan: Scan, type: ElementType, operands: readonly Ope
       ]),
     ];
   };
-  return b.finish(4, line);
+  return b.finish(lines, line);
 }
 
 /** Whether the element is NaN, or at least or at most (whichever is sought) the extremum (input 1) so far. */
 const replaces = (compare: (a: Expr, b: Expr) => Expr): Expr =>
   s.or(compare(s.input(0), s.input(1)), s.isNan(s.input(0)));
 
-/** The running extremum and, as a second result, where it stands: the last of those that are equal. */
+/**
+ * The running extremum and, as a second result, where it stands: the last of those that are equal.
+ * @param lines how many to walk along at once
+ */
 export function extremumScanKernel(
   seek: 'min' | 'max',
   operand: Operand,
   results: readonly [Operand, Operand],
+  lines: Width,
 ): Kernel {
   const b = new LineBuilder([operand], results);
   // truth values are ordered as numbers
   const type = operand.type === 'bool' ? 'uint8' : operand.type;
   const value = b.cell(type);
-  const position = b.cell('int64');
+  const position = b.cell('int32');
   const better = b.cell('bool');
-  const count = b.cell('int64');
   const step = b.fn.local('i32');
+  const here: Lanes = { type: 'int32', parts: [i32x4.splat(step.get)] };
+  const pick = s.select(s.condition(0), s.input(1), s.input(2));
   const line = (width: Width) => {
     const { code, values } = b.load(width);
     return [
       ...code,
       ...b.assign(value, s.input(0), type, ...values),
-      ...b.assign(count, s.constant(0), 'int64'),
-      ...b.assign(position, s.constant(0), 'int64'),
       ...forLoop(step, i32.const(0), b.steps.get, 1, [
         ...code,
         ...b.assign(better, replaces(seek === 'max' ? s.ge : s.le), type, values[0], value.value),
-        ...b.assign(
-          value,
-          s.select(s.condition(0), s.input(1), s.input(2)),
-          type,
-          better.value,
-          values[0],
-          value.value,
-        ),
-        ...b.assign(
-          position,
-          s.select(s.condition(0), s.input(1), s.input(2)),
-          'int64',
-          better.value,
-          count.value,
-          position.value,
-        ),
-        ...b.assign(count, s.add(s.input(0), 1), 'int64', count.value),
+        ...b.assign(value, pick, type, better.value, values[0], value.value),
+        ...b.assign(position, pick, 'int32', better.value, here, position.value),
         ...b.compute([], () => {
           b.store(0, width, value.value);
           b.store(1, width, position.value);
@@ -94,5 +92,5 @@ export function extremumScanKernel(
       ]),
     ];
   };
-  return b.finish(4, line);
+  return b.finish(lines, line);
 }

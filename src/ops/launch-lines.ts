@@ -5,7 +5,7 @@ import { Tensor } from '../core/tensor.ts';
 import type { Mode, Operand } from '../kernels/access.ts';
 import { argReduceKernel, argReduceRowKernel, type Extremum } from '../kernels/arg-reduce.ts';
 import { bytesOf, codeOf } from '../kernels/element.ts';
-import { lineHeaderWords, lineWords } from '../kernels/lines.ts';
+import { lineHeaderWords, lineWords, type Width } from '../kernels/lines.ts';
 import { descriptor, heap } from '../kernels/memory.ts';
 import type { Kernel } from '../kernels/module.ts';
 import { extremumScanKernel, type Scan, scanKernel } from '../kernels/scan.ts';
@@ -13,8 +13,8 @@ import { foldLoops, stage, unstage } from './launch.ts';
 
 /** How tensors lie that are to be walked along one dimension. */
 interface Layout {
-  /** Whether the lines of the first operand lie contiguously, one after another. */
-  readonly rows: boolean;
+  /** How many lines to walk along at once: one where the first operand's lie contiguously, as four would have to be gathered. */
+  readonly lines: Width;
   readonly modes: readonly Operand[];
 }
 
@@ -23,13 +23,14 @@ type Kernels = Map<number, Kernel>;
 /** A tensor with at least one dimension to walk along. */
 const lined = (t: Tensor): Tensor => (t.ndim > 0 ? t : new Tensor(t.storage, [1], [1], t.offset));
 
-/** From this length on, positions within a row are looked at four at a time. */
+/** From this length on, it pays to walk along a contiguous line alone. */
 const longRow = 16;
 
 /**
  * Walks along dimension `dim`. The shape is that of the first operand; a tensor that has 1 there stays where it is.
  * @param make the kernel for a layout
  * @param results as many of the last `tensors`
+ * @param reverse from the last step to the first
  */
 function launch(
   kernels: Kernels,
@@ -37,7 +38,7 @@ function launch(
   tensors: readonly Tensor[],
   results: number,
   dim: number,
-  reverse = false,
+  { reverse = false, gathers = false }: { reverse?: boolean; gathers?: boolean } = {},
 ): void {
   const all = tensors.map(lined);
   const { shape } = all[0];
@@ -48,16 +49,16 @@ function launch(
   const dense = sizes.findIndex((_, d) => folded.every((own) => own[d] === 0 || own[d] === 1));
   const inner = dense >= 0 ? dense : sizes.length - 1;
   const across = (k: number): number => (inner < 0 ? 1 : folded[k][inner]);
-  const rows = dense < 0 && strides[0][dim] === 1 && shape[dim] >= longRow;
+  const group = dense < 0 && !gathers && strides[0][dim] === 1 && shape[dim] >= longRow ? 1 : 4;
 
-  let key = rows ? 1 : 0;
+  let key: number = group;
   const modes = all.map(({ dtype }, k): Operand => {
     const mode: Mode = across(k) === 1 ? 'contiguous' : across(k) === 0 ? 'splat' : 'strided';
     key = key * 32 + codeOf[dtype] * 4 + (mode === 'contiguous' ? 0 : mode === 'splat' ? 1 : 2);
     return { type: dtype, mode };
   });
   let kernel = kernels.get(key);
-  if (!kernel) kernels.set(key, (kernel = make({ rows, modes })));
+  if (!kernel) kernels.set(key, (kernel = make({ lines: group, modes })));
 
   const words = heap.int32;
   const start = descriptor >> 2;
@@ -76,7 +77,7 @@ function launch(
     w += lineWords;
     return address;
   });
-  let units = rows ? lines : Math.ceil(lines / 4);
+  let units = Math.ceil(lines / group);
   sizes.forEach((size, d) => {
     if (d === inner) return;
     units *= size;
@@ -92,6 +93,8 @@ function launch(
 /** A scan and the kernels made of it so far. */
 export interface ScanCode extends Scan {
   readonly kernels: Kernels;
+  /** Whether a step costs more than to gather the elements of four lines. */
+  readonly gathers?: boolean;
 }
 
 /** Scans the operands along `dim` into `out`, from the last step to the first if `reverse`; computes in dtype `type`. */
@@ -103,8 +106,9 @@ export function launchScan(
   out: Tensor,
   reverse: boolean,
 ): void {
-  const make = ({ modes }: Layout): Kernel => scanKernel(code, type, modes.slice(0, -1), modes[modes.length - 1]);
-  launch(code.kernels, make, [...operands, out], 1, dim, reverse);
+  const make = ({ lines, modes }: Layout): Kernel =>
+    scanKernel(code, type, modes.slice(0, -1), modes[modes.length - 1], lines);
+  launch(code.kernels, make, [...operands, out], 1, dim, { reverse, gathers: code.gathers });
 }
 
 /** Finds extrema along a dimension. */
@@ -115,8 +119,8 @@ export interface ExtremumCode {
 
 /** The running extremum of `x` and its position along `dim`, in results of the shape of `x`. */
 export function launchExtremumScan(code: ExtremumCode, x: Tensor, dim: number, values: Tensor, indices: Tensor): void {
-  const make = ({ modes: [operand, ...results] }: Layout): Kernel =>
-    extremumScanKernel(code.seek, operand, results as [Operand, Operand]);
+  const make = ({ lines, modes: [operand, ...results] }: Layout): Kernel =>
+    extremumScanKernel(code.seek, operand, results as [Operand, Operand], lines);
   launch(code.kernels, make, [x, values, indices], 2, dim);
 }
 
@@ -126,7 +130,7 @@ export function launchArgReduce(code: ExtremumCode, x: Tensor, dim: number, valu
   const shape = from.shape.map((size, d) => (d === dim ? 1 : size));
   const strides = contiguousStrides(shape).map((stride, d) => (d === dim ? 0 : stride));
   const still = (t: Tensor): Tensor => new Tensor(t.storage, shape, strides, t.offset);
-  const make = ({ rows, modes: [operand, ...results] }: Layout): Kernel =>
-    (rows ? argReduceRowKernel : argReduceKernel)(code.seek, operand, results as [Operand, Operand]);
+  const make = ({ lines, modes: [operand, ...results] }: Layout): Kernel =>
+    (lines === 1 ? argReduceRowKernel : argReduceKernel)(code.seek, operand, results as [Operand, Operand]);
   launch(code.kernels, make, [from, still(values), still(indices)], 2, dim);
 }

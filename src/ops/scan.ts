@@ -13,6 +13,7 @@ import { checkDType, type DType } from '../core/dtype.ts';
 import { checkDim } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
+import { approximation } from '../kernels/approx.ts';
 import * as s from '../kernels/expr.ts';
 import { accumulating, checkFloating, positions, type ValuesAndIndices } from './along.ts';
 import { type ExtremumCode, launchExtremumScan, launchScan, type ScanCode } from './launch-lines.ts';
@@ -142,14 +143,23 @@ export const cummin = named('cummin', ['dim'], (input: Tensor, dim: number) =>
 );
 
 const [low, high] = [s.min(x, state), s.max(x, state)];
-const runningLogSum = running(
-  Number.NEGATIVE_INFINITY,
-  // equal infinities have no difference
-  s.select(s.and(s.eq(low, high), s.isInfinite(high)), high, s.add(high, s.log1p(s.exp(s.sub(low, high))))),
-);
+type Function = (a: s.Expr) => s.Expr;
+const runningLogSum = (exp: Function, log1p: Function): ScanCode => ({
+  ...running(
+    Number.NEGATIVE_INFINITY,
+    // equal infinities have no difference
+    s.select(s.and(s.eq(low, high), s.isInfinite(high)), high, s.add(high, log1p(exp(s.sub(low, high))))),
+  ),
+  gathers: true,
+});
+const logSums: Partial<Record<DType, ScanCode>> = {
+  // kept in float64, which needs no more than the accuracy of float32
+  float32: runningLogSum(approximation.exp, approximation.log1p),
+  float64: runningLogSum(s.exp, s.log1p),
+};
 const Logcumsumexp: Primitive<number> = primitive<number>(
   'Logcumsumexp',
-  (dim, input) => scan(runningLogSum, input, { dim, dtype: input.dtype }),
+  (dim, input) => scan(logSums[input.dtype] as ScanCode, input, { dim, dtype: input.dtype }),
   [
     // S[i] = g[i] + e^(y[i] - y[i+1]) S[i+1], then times e^(x[i] - y[i]): all factors are at most 1
     vjp(
