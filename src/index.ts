@@ -13,9 +13,15 @@ export * from './autograd/modes.ts';
 export * from './core/creation.ts';
 export { Generator } from './core/generator.ts';
 export { Tensor } from './core/tensor.ts';
+export * as nn from './nn/index.ts';
+export { celu, hardshrink, prelu, rrelu, selu, threshold } from './ops/activation.ts';
 export { addbmm, addmm, addmv, addr, baddbmm } from './ops/added-product.ts';
 export type { ValuesAndIndices } from './ops/along.ts';
+export { klDiv } from './ops/class-loss.ts';
 export { fill } from './ops/copy.ts';
+export { cosineSimilarity, pairwiseDistance, pdist } from './ops/distance.ts';
+export { alphaDropout, dropout, featureAlphaDropout } from './ops/dropout.ts';
+export { embedding } from './ops/embedding.ts';
 export * from './ops/extremum.ts';
 export * from './ops/gather-scatter.ts';
 export * from './ops/grid.ts';
@@ -23,6 +29,18 @@ export { ellipsis, type IndexItem, slice } from './ops/index-expression.ts';
 export { indexPut, maskedScatter, maskedSelect, nonzero, put, take } from './ops/indexing.ts';
 export * from './ops/join.ts';
 export * from './ops/linalg.ts';
+export { binaryCrossEntropyWithLogits, poissonNllLoss } from './ops/loss.ts';
+export { cosineEmbeddingLoss, hingeEmbeddingLoss, marginRankingLoss, tripletMarginLoss } from './ops/margin-loss.ts';
+export {
+  batchNorm,
+  groupNorm,
+  instanceNorm,
+  layerNorm,
+  nativeBatchNorm,
+  nativeLayerNorm,
+  rmsNorm,
+} from './ops/normalization.ts';
+export { constantPadNd } from './ops/padding.ts';
 export * from './ops/pointwise.ts';
 export { real } from './ops/properties.ts';
 export { bernoulli, multinomial } from './ops/random.ts';
@@ -55,6 +73,7 @@ export {
   sum,
 } from './ops/reduction.ts';
 export { cummax, cummin, cumprod, cumsum, logcumsumexp } from './ops/scan.ts';
+export { pixelShuffle, pixelUnshuffle } from './ops/shuffle.ts';
 export * from './ops/softmax.ts';
 export * from './ops/sorting.ts';
 export { std, stdMean, var, varMean } from './ops/variance.ts';
