@@ -509,13 +509,20 @@ export function columnKernel(
   const next = (count: number): Code => [
     ...concat(b.bases.map((base, k) => base?.add(b.along(k, count)) ?? [])),
     ...b.output.add(i32.mul(b.field(operands.length, 1), i32.const(count))),
-    ...left.set(i32.const(0)),
   ];
   const over = fn.local('i32');
-  const fours =
-    b.cascades && vectorWidth(type) > 4
-      ? when(i32.ltS(columns.get, i32.const(vectorWidth(type))), straight(1), interleaved('four'))
-      : interleaved('four');
+  // Only the order of sums depends on the way. PyTorch takes columns straight in full blocks, or four at a time where they are too few for
+  // its vectors or do not lie contiguously, and only where one dimension is reduced.
+  const single = i32.eqz(i32.load(b.table.get, 4));
+  const few = i32.ltS(columns.get, i32.const(vectorWidth(type)));
+  const fours = !b.cascades
+    ? interleaved('four')
+    : when(
+        operands.some((o) => o.mode === 'strided') ? single : i32.and(single, few),
+        straight(1),
+        interleaved('four'),
+      );
+  const isBlock = i32.geS(over.get, i32.const(width));
 
   return b.compile(
     forLoop(unit, begin.get, end.get, 1, [
@@ -525,8 +532,9 @@ export function columnKernel(
       ...concat(b.bases.map((base, k) => base?.add(i32.mul(first.get, b.field(k, 1))) ?? [])),
       ...b.output.add(i32.mul(first.get, b.field(operands.length, 1))),
       ...over.set(i32.sub(columns.get, first.get)),
+      ...over.set(select(isBlock, i32.const(width), over.get)),
       ...when(
-        i32.geS(over.get, i32.const(width)),
+        b.cascades ? i32.and(isBlock, single) : isBlock,
         straight(width / 4),
         concat([
           whileLoop(i32.geS(over.get, i32.const(4)), [...fours, ...next(4), ...over.add(-4)]),

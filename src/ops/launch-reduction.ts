@@ -55,7 +55,13 @@ export function launchReduction(
   const dense = (at: readonly number[]): boolean =>
     at.includes(1) && at.every((stride) => stride === 1 || stride === 0);
   const along = (loops: Loops, d: number): number[] => tensors.map((_, t) => loops.strides[t][d]);
-  const column = last >= 0 && dense(along(reduced, last)) ? -1 : kept.sizes.findIndex((_, d) => dense(along(kept, d)));
+  const innermost = last < 0 ? 0 : reduced.strides[0][last];
+  let column = -1;
+  if (last < 0 || !dense(along(reduced, last))) {
+    column = kept.sizes.findIndex((_, d) => dense(along(kept, d)));
+    // or across what lies closer than the rows
+    if (column < 0) column = kept.strides[0].findLastIndex((stride) => stride > 0 && stride < innermost);
+  }
   run(code, operands, type, out, kept, reduced, column, finishing);
 }
 
