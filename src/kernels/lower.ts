@@ -64,6 +64,8 @@ const computeOf = (type: ElementType): Compute => (isFloat(type) || type === 'in
 
 const comparisons = new Set<Op>(['eq', 'ne', 'lt', 'le', 'gt', 'ge']);
 const logic: Partial<Record<Op, Vector2>> = { and: v128.and, or: v128.or, xor: v128.xor };
+/** Arithmetic of truth values: a sum is true if one of them is, a product if both are. */
+const ofTruths: Partial<Record<Op, Vector2>> = { add: v128.or, max: v128.or, mul: v128.and, min: v128.and };
 const bitwise: Partial<Record<Op, Vector2>> = { bitAnd: v128.and, bitOr: v128.or, bitXor: v128.xor };
 const plain = new Set<Op>(['add', 'sub', 'mul', 'div', 'min', 'max', 'neg', 'abs', 'sqrt', 'floor', 'ceil', 'trunc']);
 const identityOnIntegers = new Set<Op>(['floor', 'ceil', 'trunc', 'round']);
@@ -163,6 +165,7 @@ export class Lowering {
     const map1 = (f: Vector1): Lanes => this.lanes(type, ...parts(0).map(f));
     const map2 = (f: Vector2): Lanes => this.lanes(type, ...parts(0).map((a, i) => f(a, parts(1)[i])));
     if (bitwise[op]) return map2(bitwise[op]);
+    if (type === 'bool' && ofTruths[op]) return map2(ofTruths[op]);
     if (op === 'bitNot') return this.wrap(map1(v128.not));
     const compute = computeOf(type);
     if (!isFloat(type)) {
