@@ -91,18 +91,15 @@ function copyRun(
 }
 
 const combinations = { add: s.add, mul: s.mul, min: s.min, max: s.max };
-/** Of truth values; their sum and product are the ones that bool tensors have. */
-const logical = { add: s.or, mul: s.and, min: s.and, max: s.or };
 
 function combineRun(
   { fn, setup, table, dense, length, left }: Run,
   type: ElementType,
-  how: keyof typeof logical,
+  how: keyof typeof combinations,
 ): RunCode {
   const bytes = bytesOf[type];
   const lowering = new Lowering(fn, []);
-  const [operand, operation] = type === 'bool' ? [s.condition, logical[how]] : [s.input, combinations[how]];
-  const value = operation(operand(0), operand(1));
+  const value = combinations[how](s.input(0), s.input(1));
   const group = (count: 4 | 1): Code => {
     const load = count === 4 ? loadFour : loadOne;
     lowering.begin([]);

@@ -82,7 +82,7 @@ function checkScatter(
       `${call}: Expected index ${showShape(index.shape)} to be no larger size than src ${showShape(src.shape)}`,
     );
   }
-  const part = wanted.reduce((s, size, k) => (size === own[k] ? s : slice(shaped(s, own), k, 0, size)), src);
+  const part = wanted.reduce((s, size, k) => (size === own[k] ? s : slice(s, k, 0, size)), shaped(src, own));
   return [d, index, part];
 }
 
@@ -92,11 +92,14 @@ const scattered =
     deposit(self, along(self, dim, index), spread(src, index.shape, self.dtype), how);
 const gathered = vjp<number>((g, { params: dim, shapes }, index) => shaped(gather(g, dim, index), shapes[2]), 1);
 
-const Scatter: Overwriting<number> = overwriting<number>('Scatter', scattered('set'), [
-  vjp((g, { params: dim }, index) => scatter(g, dim, index, 0), 1),
-  null,
-  gathered,
-]);
+const setting = (name: string): Overwriting<number> =>
+  overwriting<number>(name, scattered('set'), [
+    vjp((g, { params: dim }, index) => scatter(g, dim, index, 0), 1),
+    null,
+    gathered,
+  ]);
+const Scatter = setting('Scatter');
+const ScatterNumber = setting('ScatterBackward1');
 const ScatterAdd: Overwriting<number> = overwriting<number>('ScatterAdd', scattered('add'), [
   vjp((g) => g),
   null,
@@ -116,9 +119,12 @@ export const scatter = overwriter(
     if (reduce !== null && reduce !== 'add' && reduce !== 'multiply') {
       throw new AdjointError('argument', `scatter: reduce must be 'add' or 'multiply', got ${show(reduce)}`);
     }
-    const operator = reduce === null ? Scatter : reduce === 'add' ? ScatterAdd : scatterReduction('prod', true);
-    if (src instanceof Tensor) return [operator, ...checkScatter('scatter', x, dim, index, src)];
-    return [operator, checkAlong('scatter', x, dim, index), index, Number(src)];
+    const combining = reduce === null ? null : reduce === 'add' ? ScatterAdd : scatterReduction('prod', true);
+    if (src instanceof Tensor) return [combining ?? Scatter, ...checkScatter('scatter', x, dim, index, src)];
+    const d = checkAlong('scatter', x, dim, index);
+    return combining
+      ? [combining, d, index, filled(index.shape, src, x.dtype)]
+      : [ScatterNumber, d, index, Number(src)];
   },
 );
 
@@ -280,22 +286,25 @@ export const indexCopy = overwriter(
   (x, dim: number, index: Tensor, source: Tensor) => [IndexCopy, ...checkSlices('indexCopy', x, dim, index, source)],
 );
 
-const IndexFill: Overwriting<number> = overwriting<number>(
-  'IndexFill',
-  (dim, self, index, value) => {
-    const count = index.numel() * (self.numel() / (self.shape[dim] ?? 1));
-    const places = slicePlaces(self, dim, index, true);
-    deposit(self, places, spread(value, [count], self.dtype).to(self.dtype).expand(count));
-  },
-  [
-    vjp((g, { params: dim }, index) => indexFill(g, dim, index, 0), 1),
-    null,
-    vjp((g, { params: dim }, index) => {
-      const others = indexFill(filled(g.shape, true, 'bool'), dim, index, false);
-      return g.maskedFill(others, 0);
-    }, 1),
-  ],
-);
+const filling = (name: string): Overwriting<number> =>
+  overwriting<number>(
+    name,
+    (dim, self, index, value) => {
+      const count = index.numel() * (self.numel() / (self.shape[dim] ?? 1));
+      const places = slicePlaces(self, dim, index, true);
+      deposit(self, places, spread(value, [count], self.dtype).to(self.dtype).expand(count));
+    },
+    [
+      vjp((g, { params: dim }, index) => indexFill(g, dim, index, 0), 1),
+      null,
+      vjp((g, { params: dim }, index) => {
+        const others = indexFill(filled(g.shape, true, 'bool'), dim, index, false);
+        return g.maskedFill(others, 0);
+      }, 1),
+    ],
+  );
+const IndexFill = filling('IndexFill');
+const IndexFillTensor = filling('IndexFillBackward1');
 /**
  * A copy of `x` whose slices across `dim` with the indices of the vector `index` are `value`, a number or a tensor without dimensions
  * (torch.index_fill). Negative indices count from the end.
@@ -307,7 +316,7 @@ export const indexFill = overwriter(
   (x, dim: number, index: Tensor, value: Tensor | Scalar) => {
     const d = checkVector('indexFill', x, dim, index);
     if (!(value instanceof Tensor)) return [IndexFill, d, index, Number(value)];
-    if (value.ndim === 0) return [IndexFill, d, index, value];
+    if (value.ndim === 0) return [IndexFillTensor, d, index, value];
     throw new AdjointError(
       'shape',
       `indexFill only supports a 0-dimensional value tensor, but got tensor with ${value.ndim} dimension(s).`,

@@ -1,5 +1,5 @@
 /** The pieces of `x.index(...)`, which stands for Python's `x[...]`, and what they pick out of a tensor. */
-import { fromElements, type NestedArray, tensor } from '../core/creation.ts';
+import { filled, fromElements, type NestedArray, tensor } from '../core/creation.ts';
 import { isFloatingPoint } from '../core/dtype.ts';
 import { sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
@@ -66,7 +66,9 @@ export function locate(x: Tensor, items: readonly IndexItem[]): Located {
     throw new AdjointError('index', 'an index can only have a single ellipsis');
   }
   let view = x;
+  // the dimension that the next item is about, of the view and of x itself
   let dim = 0;
+  let own = 0;
   const dims: number[] = [];
   const indices: Tensor[] = [];
   const pick = (index: Tensor): void => {
@@ -74,19 +76,21 @@ export function locate(x: Tensor, items: readonly IndexItem[]): Located {
     indices.push(index);
   };
   for (const item of known) {
-    if (item === ellipsis) dim += x.ndim - named;
+    const covered = item === ellipsis ? x.ndim - named : dimsOf(item);
+    if (item === ellipsis) dim += covered;
     else if (item === null) view = view.unsqueeze(dim++);
     else if (item instanceof Slice) view = sliceAlong(view, dim++, item.start, item.stop, item.step);
-    else if (typeof item === 'number') view = selecting.view(view, [dim, checkBounds(item, dim, view.shape[dim])]);
+    else if (typeof item === 'number') view = selecting.view(view, [dim, checkBounds(item, own, x.shape[own])]);
     else if (item.dtype !== 'bool') pick(item);
     else if (item.ndim === 0) {
       view = view.unsqueeze(dim);
-      pick(fromElements(item.item() ? [0n] : [], [item.item() ? 1 : 0], 'int64'));
+      pick(filled([item.item() ? 1 : 0], 0, 'int32'));
     } else {
-      const covered = view.shape.slice(dim, dim + item.ndim);
-      if (!sameShape(item.shape, covered)) throw maskMismatch(item, view, dim);
-      for (const own of coordinates(covered, numbersOfTrue(item))) pick(fromElements(own, [own.length], 'int32'));
+      if (!sameShape(item.shape, view.shape.slice(dim, dim + covered))) throw maskMismatch(item, view, dim);
+      for (const along of coordinates(item.shape, numbersOfTrue(item)))
+        pick(fromElements(along, [along.length], 'int32'));
     }
+    own += covered;
   }
   return { view, dims, indices };
 }

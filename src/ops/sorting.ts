@@ -10,13 +10,8 @@ import { checkDim } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { keysOf, sortPermutation } from '../kernels/sort.ts';
+import type { ValuesAndIndices } from './along.ts';
 import { named } from './named.ts';
-
-/** Elements and their indices along a dimension, which are int64. */
-export interface ValuesAndIndices {
-  readonly values: Tensor;
-  readonly indices: Tensor;
-}
 
 interface Selection {
   readonly dim: number;
@@ -81,6 +76,7 @@ function checkNumber(call: string, k: number, least: number, x: Tensor, dim: num
 }
 
 const Sort = ordering('Sort');
+const StableSort = ordering('SortBackward1');
 /**
  * The elements along `dim` (the last one) in ascending order, or `descending`, and their indices (torch.sort). Equal ones stay in order,
  * whether `stable` or not.
@@ -88,9 +84,13 @@ const Sort = ordering('Sort');
 export const sort = named(
   'sort',
   ['dim', 'descending', 'stable'],
-  (x: Tensor, dim: number = -1, descending: boolean = false, _stable: boolean = true): ValuesAndIndices => {
+  (x: Tensor, dim: number = -1, descending: boolean = false, stable?: boolean): ValuesAndIndices => {
     const d = checkDim(dim, x.ndim);
-    return applyOrdering(Sort, { dim: d, descending, from: 0, to: lengthOf(x, d), drop: false }, x);
+    return applyOrdering(
+      stable === undefined ? Sort : StableSort,
+      { dim: d, descending, from: 0, to: lengthOf(x, d), drop: false },
+      x,
+    );
   },
 );
 
