@@ -86,8 +86,15 @@ export function loadParameter(into: Lowering, type: ElementType, address: Code):
     case 'bool':
       return lanes(type, [into.keep(i32x4.splat(i32.sub(i32.const(0), f64.ne(value, f64.const(0)))))]);
     default:
-      return lanes(type, [into.keep(i32x4.splat(i32.wrapI64(i64.truncSatF64S(value))))]);
+      return lanes(type, [into.keep(i32x4.splat(wrapped(i32.wrapI64(i64.truncSatF64S(value)), type)))]);
   }
+}
+
+/** A whole number in the range of a narrow type. */
+function wrapped(value: Code, type: ElementType): Code {
+  if (type === 'uint8') return i32.and(value, i32.const(255));
+  const bits = i32.const(32 - 8 * bytesOf[type]);
+  return i32.shrS(i32.shl(value, bits), bits);
 }
 
 function doubled(into: Lowering, type: ElementType, code: Code): Lanes {

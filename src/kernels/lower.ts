@@ -219,6 +219,8 @@ export class Lowering {
 
   private compare(op: 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge', a: Lanes, b: Lanes): Lanes {
     const instruction = instructions[computeOf(a.type)][op];
+    // truth is -1 as an integer, and yet the greater
+    if (a.type === 'bool') [a, b] = [b, a];
     const masks = a.parts.map((part, i) => instruction(part, b.parts[i]));
     return this.lanes('bool', masks.length === 1 ? masks[0] : v128.shuffle(masks[0], masks[1], evenWords));
   }
@@ -304,8 +306,8 @@ export class Lowering {
       ...result.set(one),
       // the inverse of a unit is itself, of any other whole number it truncates to 0
       ...when(i64.ltS(e.get, i64.const(0n)), [
-        ...e.set(i64.sub(i64.const(0n), e.get)),
-        ...when(i64.gtS(i64.mul(b.get, b.get), one), b.set(i64.const(0n))),
+        ...e.set(i64.and(e.get, one)),
+        ...when(i32.and(i64.ne(b.get, one), i64.ne(b.get, i64.const(-1n))), [...e.set(one), ...b.set(i64.const(0n))]),
       ]),
       ...whileLoop(i64.gtS(e.get, i64.const(0n)), [
         ...when(odd, result.set(i64.mul(result.get, b.get))),

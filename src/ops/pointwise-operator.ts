@@ -34,6 +34,8 @@ export interface PointwiseOptions {
   readonly derivatives?: readonly (((...inputsAndResult: Expr[]) => s.Scalar) | null)[];
   /** Which inputs are truth values. */
   readonly conditions?: readonly number[];
+  /** Which inputs are cast to the dtype of the others, rather than promoted with them. */
+  readonly cast?: readonly number[];
 }
 
 const codes = new WeakMap<Expr, PointwiseCode>();
@@ -109,8 +111,9 @@ export class Pointwise implements Primitive<undefined> {
 
   /** The dtype to compute in, and that of the result. */
   private dtypes(operands: readonly Operand[]): { compute: DType; out: DType } {
-    const { conditions, domain } = this.options;
-    const numbers = conditions ? operands.filter((_, k) => !conditions.includes(k)) : operands;
+    const { conditions = [], cast = [], domain } = this.options;
+    const passive = conditions.length + cast.length > 0;
+    const numbers = passive ? operands.filter((_, k) => !conditions.includes(k) && !cast.includes(k)) : operands;
     let compute = resultType(numbers);
     if (domain === 'floating' && !isFloatingPoint(compute)) compute = getDefaultDtype();
     return { compute, out: this.root.logical ? 'bool' : compute };
@@ -197,7 +200,8 @@ type Selector<Params extends readonly unknown[]> = (
   ...params: Params
 ) => [operator: Pointwise, ...operands: Operands];
 
-const selectors = new WeakMap<object, Selector<readonly unknown[]>>();
+/** What each pointwise function chooses by, taking its arguments as the function does. */
+const selectors = new WeakMap<object, unknown>();
 
 /** Defines a pointwise function by the choice that it makes among operators. `names` are those of the parameters after the first. */
 export function pointwise<const Names extends readonly string[], Params extends readonly unknown[]>(
@@ -205,11 +209,12 @@ export function pointwise<const Names extends readonly string[], Params extends 
   names: Names,
   select: Selector<Params>,
 ): (x: Tensor | Scalar, ...args: Arguments<Names, Params>) => Tensor {
-  const f = named(name, names, (x: Tensor | Scalar, ...params: Params): Tensor => {
-    const [operator, ...operands] = select(x, ...params);
+  const choose = named(name, names, select);
+  const f = (x: Tensor | Scalar, ...args: Arguments<Names, Params>): Tensor => {
+    const [operator, ...operands] = choose(x, ...args);
     return operator.call(...operands);
-  });
-  selectors.set(f, select as unknown as Selector<readonly unknown[]>);
+  };
+  selectors.set(f, choose);
   return f;
 }
 
@@ -236,9 +241,9 @@ export function binary(
 export function inPlace<Args extends readonly unknown[]>(
   f: (x: Tensor, ...args: Args) => Tensor,
 ): (self: Tensor, ...args: Args) => Tensor {
-  const select = selectors.get(f) as Selector<readonly unknown[]>;
+  const choose = selectors.get(f) as (x: Tensor, ...args: Args) => ReturnType<Selector<[]>>;
   return (self, ...args) => {
-    const [operator, , ...others] = select(self, ...args);
+    const [operator, , ...others] = choose(self, ...args);
     return operator.callInPlace(self, ...others);
   };
 }

@@ -6,11 +6,12 @@
  * give floating results for integers.
  */
 import { isFloatingPoint, type Scalar } from '../core/dtype.ts';
+import { showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import type { Expr } from '../kernels/expr.ts';
 import * as s from '../kernels/expr.ts';
-import { binary, Pointwise, pointwise, tensorOperand, unary } from './pointwise-operator.ts';
+import { binary, Pointwise, type PointwiseOptions, pointwise, tensorOperand, unary } from './pointwise-operator.ts';
 
 type Operand = Tensor | Scalar;
 const floating = { domain: 'floating' } as const;
@@ -25,7 +26,7 @@ export const abs = unary('abs', s.abs);
 export const sign = unary('sign', (x) => s.sub(s.number(s.gt(x, 0)), s.number(s.lt(x, 0))), { derivatives: [() => 0] });
 const Square = new Pointwise('Pow', s.square, 1, { derivatives: [(x) => s.mul(2, x)] });
 /** x * x (torch.square). */
-export const square = pointwise('square', [], (x) => [Square, tensorOperand('square', x)]);
+export const square = pointwise('square', [], (x) => (isBool(tensorOperand('square', x)) ? [Pow, x, 2] : [Square, x]));
 /** 1 / x (torch.reciprocal). */
 export const reciprocal = unary('reciprocal', (x) => s.div(1, x), {
   ...floating,
@@ -83,7 +84,7 @@ export const erfc = unary('erfc', s.erfc, floating);
 /** The logistic function 1 / (1 + e^-x), with derivative y (1 - y) (torch.sigmoid). */
 export const sigmoid = unary('sigmoid', s.sigmoid, floating);
 /** max(x, 0), with derivative 0 at 0 (torch.relu). */
-export const relu = unary('relu', (x) => s.max(x, 0), { derivatives: [(_, y) => s.number(s.gt(y, 0))] });
+export const relu = unary('relu', (x) => s.select(s.lt(x, 0), 0, x), { derivatives: [(_, y) => s.number(s.gt(y, 0))] });
 
 /** The greatest whole number that is at most x; derivative 0 (torch.floor). */
 export const floor = unary('floor', s.floor);
@@ -162,15 +163,17 @@ export const nanToNum = pointwise(
 
 const Add = new Pointwise('Add', s.add, 2);
 const AddScaled = new Pointwise('Add', (a, b, alpha) => s.add(a, s.mul(alpha, b)), 3, {
+  cast: [2],
   derivatives: [() => 1, (_a, _b, alpha) => alpha, null],
 });
 /** x + alpha * other (torch.add). */
 export const add = pointwise('add', ['other', 'alpha'], (x, other: Operand, alpha: number = 1) =>
-  alpha === 1 ? [Add, x, other] : [AddScaled, x, other, alpha],
+  alpha === 1 ? [Add, x, other] : [AddScaled, x, other, checkScale('alpha', alpha, x, other)],
 );
 
 const Sub = new Pointwise('Sub', s.sub, 2);
 const SubScaled = new Pointwise('Sub', (a, b, alpha) => s.sub(a, s.mul(alpha, b)), 3, {
+  cast: [2],
   derivatives: [() => 1, (_a, _b, alpha) => s.neg(alpha), null],
 });
 const RsubNumber = Sub.as('RsubBackward1');
@@ -183,7 +186,7 @@ const subtract = (x: Operand, other: Operand, alpha: number, reversed: boolean):
       'Subtraction, the `-` operator, with two bool tensors is not supported, use logicalXor() instead.',
     );
   }
-  if (alpha !== 1) return [reversed ? RsubScaled : SubScaled, x, other, alpha];
+  if (alpha !== 1) return [reversed ? RsubScaled : SubScaled, x, other, checkScale('alpha', alpha, x, other)];
   return [x instanceof Tensor ? (reversed ? Rsub : Sub) : RsubNumber, x, other];
 };
 const isNumber = (x: Operand): boolean => !(x instanceof Tensor);
@@ -224,11 +227,22 @@ function floorDivideExpr(a: Expr, b: Expr): Expr {
   return s.select(s.eq(b, 0), s.div(a, b), s.select(s.eq(adjusted, 0), s.copysign(0, s.div(a, b)), nearest));
 }
 
+/** Whether an operand is an integer. */
+const isWhole = (v: Operand): boolean =>
+  v instanceof Tensor ? !isFloatingPoint(v.dtype) : typeof v !== 'number' || Number.isInteger(v);
+
+/** The factor `scale` of an operand; it has to be whole if all operands are. */
+function checkScale(name: string, scale: number, ...operands: Operand[]): number {
+  if (isWhole(scale) || !operands.every(isWhole)) return scale;
+  throw new AdjointError(
+    'dtype',
+    `For integral input tensors, argument ${name} must not be a floating point number, got ${scale}`,
+  );
+}
+
 /** Whether the operands are all integers, and so are divided as such; throws if one then divides by zero. */
 function integral(x: Operand, other: Operand): boolean {
-  const whole = (v: Operand): boolean =>
-    v instanceof Tensor ? !isFloatingPoint(v.dtype) : typeof v !== 'number' || Number.isInteger(v);
-  if (!whole(x) || !whole(other)) return false;
+  if (!isWhole(x) || !isWhole(other)) return false;
   const hasZero =
     other instanceof Tensor
       ? !(other.toTypedArray() as Float64Array).every((v) => Number(v) !== 0)
@@ -299,6 +313,7 @@ const constantPowers = new Map<number, Pointwise>([
   [3, new Pointwise('Pow', (x) => s.mul(s.square(x), x), 1, { derivatives: [(x) => s.mul(3, s.square(x))] })],
   [4, new Pointwise('Pow', (x) => s.square(s.square(x)), 1, { derivatives: [(x) => s.mul(4, s.mul(s.square(x), x))] })],
   [0.5, new Pointwise('Pow', s.sqrt, 1)],
+  [-0.5, new Pointwise('Pow', (x) => s.div(1, s.sqrt(x)), 1)],
   [-1, new Pointwise('Pow', (x) => s.div(1, x), 1)],
 ]);
 /** The exponent, if x and it are such that a constant power serves. */
@@ -360,15 +375,21 @@ export const lerp = pointwise('lerp', ['end', 'weight'], (x, end: Tensor, weight
   weight,
 ]);
 
-const Addcmul = new Pointwise('Addcmul', (x, a, b, value) => s.add(x, s.mul(value, s.mul(a, b))), 4);
+const Addcmul = new Pointwise('Addcmul', (x, a, b, value) => s.add(x, s.mul(value, s.mul(a, b))), 4, { cast: [3] });
 /** x + value * tensor1 * tensor2 (torch.addcmul). */
 export const addcmul = pointwise(
   'addcmul',
   ['tensor1', 'tensor2', 'value'],
-  (x, tensor1: Tensor, tensor2: Tensor, value: number = 1) => [Addcmul, x, tensor1, tensor2, value],
+  (x, tensor1: Tensor, tensor2: Tensor, value: number = 1) => [
+    Addcmul,
+    x,
+    tensor1,
+    tensor2,
+    checkScale('value', value, x, tensor1, tensor2),
+  ],
 );
 
-const Addcdiv = new Pointwise('Addcdiv', (x, a, b, value) => s.add(x, s.mul(value, s.div(a, b))), 4);
+const Addcdiv = new Pointwise('Addcdiv', (x, a, b, value) => s.add(x, s.mul(value, s.div(a, b))), 4, { cast: [3] });
 /** x + value * tensor1 / tensor2 (torch.addcdiv). @throws if all are integers: divide first, with the rounding that is meant */
 export const addcdiv = pointwise(
   'addcdiv',
@@ -384,51 +405,61 @@ export const addcdiv = pointwise(
   },
 );
 
-const ClampBelow = new Pointwise('Clamp', (x, low) => s.max(x, low), 2, {
+const below: PointwiseOptions = {
   derivatives: [(x, low) => s.number(s.ge(x, low)), (x, low) => s.number(s.lt(x, low))],
-});
-const ClampAbove = new Pointwise('Clamp', (x, high) => s.min(x, high), 2, {
+};
+const above: PointwiseOptions = {
   derivatives: [(x, high) => s.number(s.le(x, high)), (x, high) => s.number(s.gt(x, high))],
-});
-const Clamp = new Pointwise('Clamp', (x, low, high) => s.min(s.max(x, low), high), 3, {
+};
+const between: PointwiseOptions = {
   derivatives: [
     (x, low, high) => s.number(s.and(s.ge(x, low), s.le(x, high))),
     (x, low, high) => s.number(s.and(s.lt(low, high), s.lt(x, low))),
     (x, low, high) => s.number(s.or(s.gt(x, high), s.lt(high, low))),
   ],
-});
-const NumberBelow = ClampBelow.as('ClampBackward1');
-const NumberAbove = ClampAbove.as('ClampBackward1');
-const ClampNumbers = Clamp.as('ClampBackward1');
+};
+const ClampBelow = new Pointwise('Clamp', s.max, 2, below);
+const ClampAbove = new Pointwise('Clamp', s.min, 2, above);
+const Clamp = new Pointwise('Clamp', (x, low, high) => s.min(s.max(x, low), high), 3, between);
+// a limit that is known not to be NaN takes one instruction, which also leaves the sign of zero alone
+const atLeast = (x: Expr, low: Expr): Expr => s.select(s.lt(x, low), low, x);
+const atMost = (x: Expr, high: Expr): Expr => s.select(s.lt(high, x), high, x);
+const ClampBelowNumber = new Pointwise('ClampBackward1', atLeast, 2, below);
+const ClampAboveNumber = new Pointwise('ClampBackward1', atMost, 2, above);
+const ClampNumbers = new Pointwise('ClampBackward1', (x, low, high) => atMost(atLeast(x, low), high), 3, between);
+const isLimit = (v: Operand): boolean => isNumber(v) && !Number.isNaN(v);
 /**
  * x limited to [min, max]; either may be absent, but not both (torch.clamp). The derivative is 1 inside and on the limits, 0 outside.
  */
 export const clamp = pointwise('clamp', ['min', 'max'], (x, min: Operand | null = null, max: Operand | null = null) => {
-  if (min !== null && max !== null) return [isNumber(min) && isNumber(max) ? ClampNumbers : Clamp, x, min, max];
-  if (min !== null) return [isNumber(min) ? NumberBelow : ClampBelow, x, min];
-  if (max !== null) return [isNumber(max) ? NumberAbove : ClampAbove, x, max];
+  if (min !== null && max !== null) return [isLimit(min) && isLimit(max) ? ClampNumbers : Clamp, x, min, max];
+  if (min !== null) return [isLimit(min) ? ClampBelowNumber : ClampBelow, x, min];
+  if (max !== null) return [isLimit(max) ? ClampAboveNumber : ClampAbove, x, max];
   throw new AdjointError('argument', "clamp: At least one of 'min' or 'max' must not be null");
 });
-const ClampMin = ClampBelow.as('ClampMin');
+const ClampMin = ClampBelowNumber.as('ClampMin');
 const ClampMinTensor = ClampBelow.as('ClampMinBackward1');
 /** x, but at least `min` (torch.clamp_min). */
 export const clampMin = pointwise('clampMin', ['min'], (x, min: Operand) => [
-  isNumber(min) ? ClampMin : ClampMinTensor,
+  isLimit(min) ? ClampMin : ClampMinTensor,
   x,
   min,
 ]);
-const ClampMax = ClampAbove.as('ClampMax');
+const ClampMax = ClampAboveNumber.as('ClampMax');
 const ClampMaxTensor = ClampAbove.as('ClampMaxBackward1');
 /** x, but at most `max` (torch.clamp_max). */
 export const clampMax = pointwise('clampMax', ['max'], (x, max: Operand) => [
-  isNumber(max) ? ClampMax : ClampMaxTensor,
+  isLimit(max) ? ClampMax : ClampMaxTensor,
   x,
   max,
 ]);
 
 // ---- choice
 
-const MaskedFill = new Pointwise('MaskedFill', (x, mask, value) => s.select(mask, value, x), 3, { conditions: [1] });
+const MaskedFill = new Pointwise('MaskedFill', (x, mask, value) => s.select(mask, value, x), 3, {
+  conditions: [1],
+  cast: [2],
+});
 const MaskedFillTensor = MaskedFill.as('MaskedFillBackward1');
 /** `value` where `mask` is true, x elsewhere (torch.Tensor.masked_fill). @throws if the mask is not of dtype bool */
 export const maskedFill = pointwise('maskedFill', ['mask', 'value'], (x, mask: Tensor, value: Operand) => {
@@ -436,6 +467,12 @@ export const maskedFill = pointwise('maskedFill', ['mask', 'value'], (x, mask: T
     throw new AdjointError(
       'dtype',
       `maskedFill: mask must be a bool tensor, got ${mask instanceof Tensor ? mask.dtype : show(mask)}`,
+    );
+  }
+  if (value instanceof Tensor && value.ndim > 0) {
+    throw new AdjointError(
+      'shape',
+      `maskedFill: only supports a value tensor without dimensions, got shape ${showShape(value.shape)}`,
     );
   }
   return [isNumber(value) ? MaskedFill : MaskedFillTensor, x, mask, value];
