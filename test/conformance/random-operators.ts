@@ -17,17 +17,56 @@ interface Trial {
 
 const elements = (x: unknown): number[] => Array.from((x as Tensor).toTypedArray(), Number);
 
-/** Each element, or each channel, is dropped or scaled by 1 / (1 - p), and the gradient with it. */
-function dropout({ args, kwargs, result, shape, cotangent, gradients }: Trial, channelDims: number): void {
-  const p = kwargs.training ? (kwargs.p as number) : 0;
+/** What became of an element: the slope and the intercept of the line on which its result lies. */
+interface Line {
+  readonly slope: number;
+  readonly intercept: number;
+}
+
+/** Every element is kept or dropped, together with all others of its channel, and its gradient with it. */
+function dropout({ args, result, cotangent, gradients }: Trial, kept: Line, dropped: Line, channelSize: number): void {
   const input = elements(args[0]);
-  const factors = result.map((y, i) => (input[i] === 0 ? 0 : y / input[i]));
-  const channelSize = shape.slice(shape.length - channelDims).reduce((a, b) => a * b, 1);
-  factors.forEach((factor, i) => {
-    const kept = Math.abs(factor * (1 - p) - 1) < 1e-12;
-    assert.ok(p < 1 && kept ? true : p > 0 && factor === 0, `element ${i} is scaled by ${factor} at p = ${p}`);
-    assert.equal(factor, factors[i - (i % channelSize)], `element ${i} is not scaled like its channel`);
-    assert.ok(Math.abs((gradients[0]?.[i] ?? Number.NaN) - cotangent[i] * factor) < 1e-12, `gradient ${i}`);
+  const lies = ({ slope, intercept }: Line, i: number): boolean =>
+    Math.abs(result[i] - (slope * input[i] + intercept)) < 1e-12 &&
+    Math.abs((gradients[0]?.[i] ?? Number.NaN) - cotangent[i] * slope) < 1e-12;
+  for (let start = 0; start < result.length; start += channelSize) {
+    const channel = Array.from({ length: channelSize }, (_, i) => start + i);
+    assert.ok(
+      [kept, dropped].some((line) => channel.every((i) => lies(line, i))),
+      `elements ${start} to ${start + channelSize - 1} are neither kept nor dropped`,
+    );
+  }
+}
+
+const probability = ({ kwargs }: Trial): number => (kwargs.training ? (kwargs.p as number) : 0);
+const sizeFrom = (shape: readonly number[], dim: number): number => shape.slice(dim).reduce((a, b) => a * b, 1);
+
+/** What is kept is scaled by 1 / (1 - p). */
+function plainDropout(trial: Trial, channelSize: number): void {
+  const p = probability(trial);
+  const zero = { slope: 0, intercept: 0 };
+  const kept = { slope: 1 / (1 - p), intercept: 0 };
+  dropout(trial, p === 1 ? zero : kept, p === 0 ? kept : zero, channelSize);
+}
+
+/** What is dropped becomes the least value of selu, and everything is scaled to keep mean and variance. */
+function alphaDropout(trial: Trial, channelSize: number): void {
+  const p = probability(trial);
+  const least = -1.7580993408473766;
+  const slope = 1 / Math.sqrt((least * least * p + 1) * (1 - p));
+  const kept = { slope, intercept: -slope * least * p };
+  const dropped = { slope: 0, intercept: slope * least * (1 - p) };
+  const zero = { slope: 0, intercept: 0 };
+  dropout(trial, p === 1 ? zero : kept, p === 1 ? zero : p === 0 ? kept : dropped, channelSize);
+}
+
+/** Negative elements are multiplied by slopes between `lower` and `upper`. */
+function randomSlopes({ args, kwargs, result, cotangent, gradients }: Trial): void {
+  const { lower, upper } = kwargs as { lower: number; upper: number };
+  elements(args[0]).forEach((x, i) => {
+    const slope = x === 0 ? 1 : result[i] / x;
+    assert.ok(x < 0 ? slope >= lower && slope <= upper : slope === 1, `element ${i} has slope ${slope}`);
+    assert.ok(Math.abs((gradients[0]?.[i] ?? Number.NaN) - cotangent[i] * slope) < 1e-12, `gradient ${i}`);
   });
 }
 
@@ -40,9 +79,12 @@ function undifferentiated({ gradients, expectedGradients }: Trial): void {
 }
 
 const properties: { readonly [op: string]: (trial: Trial) => void } = {
-  'nn.functional.dropout': (trial) => dropout(trial, 0),
-  'nn.functional.dropout2d': (trial) => dropout(trial, 2),
-  'nn.functional.dropout3d': (trial) => dropout(trial, 3),
+  'nn.functional.dropout': (trial) => plainDropout(trial, 1),
+  // (N, C, H, W) or (N, C, L); (N, C, D, H, W) or (C, D, H, W)
+  'nn.functional.dropout2d': (trial) => plainDropout(trial, sizeFrom(trial.shape, 2)),
+  'nn.functional.dropout3d': (trial) => plainDropout(trial, sizeFrom(trial.shape, -3)),
+  'nn.functional.feature_alpha_dropout': (trial) => alphaDropout(trial, sizeFrom(trial.shape, 2)),
+  'nn.functional.rrelu': randomSlopes,
   normal: (trial) => {
     assert.ok(trial.result.every(Number.isFinite), 'a sample is not finite');
     undifferentiated(trial);

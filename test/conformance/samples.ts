@@ -47,6 +47,7 @@ const zeroGradients: { readonly [title: string]: readonly ('grads' | 'grads2')[]
   abs: ['grads2'],
   sgn: ['grads', 'grads2'],
   'norm:inf': ['grads2'],
+  'nn.functional.l1_loss': ['grads2'],
 };
 
 /** The name of an operator with its variant. */
