@@ -31,7 +31,7 @@ export function meshgrid(
   if (indexing !== 'ij' && indexing !== 'xy') {
     throw new AdjointError(
       'argument',
-      `torch.meshgrid: indexing must be one of "xy" or "ij", but received: ${show(indexing)}`,
+      `meshgrid: indexing must be one of "xy" or "ij", but received: ${show(indexing)}`,
     );
   }
   const axes = listOf('meshgrid', (last === options ? args.slice(0, -1) : args) as SomeTensors);
@@ -40,7 +40,7 @@ export function meshgrid(
     if (axis.ndim > 1)
       throw new AdjointError(
         'shape',
-        `torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: shape ${showShape(axis.shape)}`,
+        `meshgrid: Expected 0D or 1D tensor in the tensor list but got: shape ${showShape(axis.shape)}`,
       );
     if (axis.dtype !== axes[0].dtype)
       throw new AdjointError(

@@ -155,7 +155,7 @@ export function dstack(tensors: Tensors): Tensor {
 }
 /** Joined from left to right, vectors as columns (torch.column_stack). */
 export function columnStack(tensors: Tensors): Tensor {
-  return hstack(checkTensors('column_stack', tensors).map((x) => (x.ndim <= 1 ? reshape(x, x.numel(), 1) : x)));
+  return hstack(checkTensors('columnStack', tensors).map((x) => (x.ndim <= 1 ? reshape(x, x.numel(), 1) : x)));
 }
 
 const BlockDiag = primitive<Shape>(
@@ -190,7 +190,7 @@ export function blockDiag(...tensors: SomeTensors): Tensor {
     if (x.ndim > 2)
       throw new AdjointError(
         'shape',
-        `torch.block_diag: Input tensors must have 2 or fewer dimensions. Input ${k} has ${x.ndim} dimensions`,
+        `blockDiag: Input tensors must have 2 or fewer dimensions. Input ${k} has ${x.ndim} dimensions`,
       );
   });
   if (blocks.length === 0) return Tensor.empty([1, 0], getDefaultDtype());

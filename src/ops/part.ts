@@ -101,7 +101,7 @@ function accumulate(target: Tensor, values: Tensor): void {
       to.add_(from);
       return;
     }
-    // the fewest layers in each of which less overlaps
+    // layer by layer, along the dimension that has the fewest
     const sizes = to.shape.map((size) => (size > 1 ? size : Infinity));
     const dim = sizes.indexOf(Math.min(...sizes));
     for (let i = 0; i < to.shape[dim]; i++) add(layer(to, [dim, i]), layer(from, [dim, i]));
@@ -164,7 +164,8 @@ export const strided = part('AsStrided', (x, { shape, strides, offset }: Geometr
 );
 
 /**
- * The indices of a dimension from `start` (0) below `end` (its size) by `step`, as a view: `x[start:end:step]`. Negative bounds count from the end; bounds beyond the ends are moved to them.
+ * The indices of a dimension from `start` (0) to below `end` (its size) by `step`, as a view: `x[start:end:step]`. Negative bounds count
+ * from the end; bounds beyond the ends are moved to them.
  */
 export function slice(x: Tensor, dim = 0, start: number | null = null, end: number | null = null, step = 1): Tensor {
   return slicing.view(x, sliceOf('slice', x, dim, start, end, step));

@@ -91,7 +91,7 @@ export const flatten = named(
     if (start > end) {
       throw new AdjointError(
         'argument',
-        `flatten() has invalid args: start_dim cannot come after end_dim: got ${startDim} and ${endDim} for shape ${showShape(x.shape)}`,
+        `flatten() has invalid args: startDim cannot come after endDim: got ${startDim} and ${endDim} for shape ${showShape(x.shape)}`,
       );
     }
     if (start === end) return x;
@@ -507,13 +507,13 @@ export const splitWithSizes = named(
     if (splitSizes.some((part) => !(part >= 0))) {
       throw new AdjointError(
         'argument',
-        `split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=${show(splitSizes)}`,
+        `splitWithSizes expects splitSizes have only non-negative entries, but got splitSizes=${show(splitSizes)}`,
       );
     }
     if (splitSizes.reduce((total, part) => total + checkSize(part), 0) !== size) {
       throw new AdjointError(
         'shape',
-        `split_with_sizes expects split_sizes to sum exactly to ${size} (input tensor's size at dimension ${d}), but got split_sizes=${show(splitSizes)}`,
+        `splitWithSizes expects splitSizes to sum exactly to ${size} (input tensor's size at dimension ${d}), but got splitSizes=${show(splitSizes)}`,
       );
     }
     return applySeveral(SplitWithSizes, { dim: d, sizes: splitSizes }, [x]);
@@ -536,11 +536,11 @@ export const split = named(
     if (typeof splitSize !== 'number') return splitWithSizes(x, splitSize, dim);
     const [d, size] = sizeAlong('split', x, dim);
     if (splitSize < 0)
-      throw new AdjointError('argument', `split expects split_size be non-negative, but got split_size=${splitSize}`);
-    if (checkSize(splitSize, 'split_size') === 0 && size > 0) {
+      throw new AdjointError('argument', `split expects splitSize be non-negative, but got splitSize=${splitSize}`);
+    if (checkSize(splitSize, 'splitSize') === 0 && size > 0) {
       throw new AdjointError(
         'argument',
-        `split_size can only be 0 if dimension size is 0, but got dimension size of ${size}`,
+        `splitSize can only be 0 if dimension size is 0, but got dimension size of ${size}`,
       );
     }
     return applySeveral(Split, { dim: d, sizes: evenSizes(size, Math.max(splitSize, 1)) }, [x]);
@@ -567,7 +567,7 @@ export const tensorSplit = named(
     if (x.ndim === 0) {
       throw new AdjointError(
         'shape',
-        'tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims',
+        'tensorSplit expected at least a 1-dimensional tensor, but got a tensor with 0 dims',
       );
     }
     const d = checkDim(dim, x.ndim);
@@ -589,13 +589,13 @@ function numbersOf(tensor: Tensor): number | number[] {
   if (tensor.ndim > 1) {
     throw new AdjointError(
       'shape',
-      `tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got a tensor with ${tensor.ndim} dims`,
+      `tensorSplit expected indicesOrSections to be a zero-dimensional or one-dimensional tensor, but got a tensor with ${tensor.ndim} dims`,
     );
   }
   if (isFloatingPoint(tensor.dtype) || tensor.dtype === 'bool') {
     throw new AdjointError(
       'dtype',
-      `tensor_split expected tensor_indices_or_sections to have dtype of long, but got ${tensor.dtype}`,
+      `tensorSplit expected indicesOrSections to have dtype int64, but got ${tensor.dtype}`,
     );
   }
   return tensor.tolist() as number | number[];
@@ -608,14 +608,14 @@ const splitAlong = (name: string, rank: number, dimOf: (x: Tensor) => number) =>
     if (x.ndim < rank) {
       throw new AdjointError(
         'shape',
-        `torch.${name} requires a tensor with at least ${rank} dimension, but got a tensor with ${x.ndim} dimensions!`,
+        `${name} requires a tensor with at least ${rank} dimension, but got a tensor with ${x.ndim} dimensions!`,
       );
     }
     const dim = dimOf(x);
     if (typeof indicesOrSections === 'number' && x.shape[dim] % indicesOrSections !== 0) {
       throw new AdjointError(
         'shape',
-        `torch.${name} attempted to split along dimension ${dim}, but the size of the dimension ${x.shape[dim]} is not divisible by the split_size ${indicesOrSections}!`,
+        `${name} attempted to split along dimension ${dim}, but the size of the dimension ${x.shape[dim]} is not divisible by the splitSize ${indicesOrSections}!`,
       );
     }
     return tensorSplit(x, indicesOrSections, dim);
@@ -662,12 +662,12 @@ export const asStrided = named(
     if (size.length !== stride.length) {
       throw new AdjointError(
         'shape',
-        `as_strided: mismatch in length of strides and shape: got size ${show(size)} and stride ${show(stride)}`,
+        `asStrided: mismatch in length of strides and shape: got size ${show(size)} and stride ${show(stride)}`,
       );
     }
     const view: Geometry = {
       shape: size.map((n) => checkSize(n)),
-      strides: stride.map((n) => checkSize(n, 'as_strided: Negative strides are not supported: a stride')),
+      strides: stride.map((n) => checkSize(n, 'asStrided: Negative strides are not supported: a stride')),
       offset: checkSize(storageOffset ?? x.offset, 'storage offset'),
     };
     const needed = view.offset + extent(view);

@@ -270,16 +270,16 @@ describe('errors', () => {
     [
       () => blockDiag(x),
       'shape',
-      /^torch\.block_diag: Input tensors must have 2 or fewer dimensions\. Input 0 has 3 dimensions/,
+      /^blockDiag: Input tensors must have 2 or fewer dimensions\. Input 0 has 3 dimensions/,
     ],
-    [() => meshgrid(m, v), 'shape', /^torch\.meshgrid: Expected 0D or 1D tensor in the tensor list/],
+    [() => meshgrid(m, v), 'shape', /^meshgrid: Expected 0D or 1D tensor in the tensor list/],
     [() => meshgrid(v, v.to('float64')), 'dtype', /^meshgrid expects all tensors to have the same dtype/],
     [() => meshgrid(), 'argument', /^meshgrid expects a non-empty TensorList/],
     [
       // @ts-expect-error
       () => meshgrid(v, { indexing: 'zz' }),
       'argument',
-      /^torch\.meshgrid: indexing must be one of "xy" or "ij", but received: "zz"/,
+      /^meshgrid: indexing must be one of "xy" or "ij", but received: "zz"/,
     ],
     // @ts-expect-error
     [() => meshgrid(v, { index: 'ij' }), 'argument', /^meshgrid: unknown option "index"; known are "indexing"/],
