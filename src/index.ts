@@ -9,10 +9,46 @@ import { installOperators } from './ops/operators.ts';
 import { installProperties } from './ops/properties.ts';
 
 export * as autograd from './autograd/index.ts';
-export * from './autograd/modes.ts';
-export * from './core/creation.ts';
+export {
+  enableGrad,
+  inferenceMode,
+  isGradEnabled,
+  isInferenceModeEnabled,
+  noGrad,
+  setGradEnabled,
+} from './autograd/modes.ts';
+export {
+  arange,
+  empty,
+  emptyLike,
+  eye,
+  full,
+  fullLike,
+  linspace,
+  logspace,
+  type NestedArray,
+  ones,
+  onesLike,
+  type SizesAndOptions,
+  type TensorOptions,
+  tensor,
+  zeros,
+  zerosLike,
+} from './core/creation.ts';
+export {
+  canCast,
+  type DType,
+  type FloatDType,
+  getDefaultDtype,
+  promoteTypes,
+  resultType,
+  type Scalar,
+  setDefaultDtype,
+} from './core/dtype.ts';
 export { Generator } from './core/generator.ts';
-export { Tensor } from './core/tensor.ts';
+export { type Nested, Tensor } from './core/tensor.ts';
+export { AdjointError, type ErrorCode } from './errors.ts';
+export * as linalg from './linalg.ts';
 export * as nn from './nn/index.ts';
 export { celu, hardshrink, prelu, rrelu, selu, threshold } from './ops/activation.ts';
 export { addbmm, addmm, addmv, addr, baddbmm } from './ops/added-product.ts';
@@ -21,6 +57,7 @@ export { klDiv } from './ops/class-loss.ts';
 export { fill } from './ops/copy.ts';
 export { cosineSimilarity, pairwiseDistance, pdist } from './ops/distance.ts';
 export { alphaDropout, dropout, featureAlphaDropout } from './ops/dropout.ts';
+export { einsum, type TensordotDims, tensordot } from './ops/einsum.ts';
 export { embedding } from './ops/embedding.ts';
 export * from './ops/extremum.ts';
 export * from './ops/gather-scatter.ts';
@@ -31,6 +68,7 @@ export * from './ops/join.ts';
 export * from './ops/linalg.ts';
 export { binaryCrossEntropyWithLogits, poissonNllLoss } from './ops/loss.ts';
 export { cosineEmbeddingLoss, hingeEmbeddingLoss, marginRankingLoss, tripletMarginLoss } from './ops/margin-loss.ts';
+export * from './ops/median.ts';
 export {
   batchNorm,
   groupNorm,

@@ -1,0 +1,3 @@
+/** torch.linalg, as far as it is here. */
+export { matmul } from './ops/linalg.ts';
+export { multiDot, vecdot } from './ops/linalg-products.ts';
