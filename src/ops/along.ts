@@ -2,7 +2,7 @@
 import type { OperatorNode } from '../autograd/primitive.ts';
 import { arange } from '../core/creation.ts';
 import { checkDType, type DType, isFloatingPoint } from '../core/dtype.ts';
-import type { Shape } from '../core/shape.ts';
+import { type Shape, showShape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 
@@ -48,4 +48,16 @@ export const accumulating = (x: Tensor, dtype: DType | null): DType =>
 export function checkFloating(call: string, dtype: DType): DType {
   if (isFloatingPoint(dtype)) return dtype;
   throw new AdjointError('dtype', `${call}: expected a floating dtype, got ${dtype}; convert with to('float32')`);
+}
+
+/** Throws if there is no element to choose along `dim`, or at all if it is null: an extremum of nothing is not defined. */
+export function checkSome(call: string, x: Tensor, dim: Dims, dims: readonly number[]): void {
+  const empty = dims.find((d) => x.shape[d] === 0);
+  if (empty === undefined) return;
+  throw new AdjointError(
+    'shape',
+    dim === null
+      ? `${call}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.`
+      : `${call}(): Expected reduction dim ${empty} to have non-zero size, got shape ${showShape(x.shape)}`,
+  );
 }

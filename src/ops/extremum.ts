@@ -2,7 +2,6 @@
 import {
   apply,
   applySeveral,
-  type OperatorNode,
   type Primitive,
   primitive,
   primitiveOfSeveral,
@@ -10,27 +9,25 @@ import {
   vjp,
 } from '../autograd/primitive.ts';
 import { checkOptions, isOptions } from '../core/options.ts';
-import { checkDims, showShape } from '../core/shape.ts';
+import { checkDims } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import * as s from '../kernels/expr.ts';
-import { type Along, type Dims, positions, reducedShape, restored, type ValuesAndIndices } from './along.ts';
+import { type Along, checkSome, type Dims, reducedShape, type ValuesAndIndices } from './along.ts';
 import { launchArgReduce } from './launch-lines.ts';
-import { launchReduction, type ReductionCode } from './launch-reduction.ts';
+import { launchReduction, type ReductionCode, reduction } from './launch-reduction.ts';
 import { named } from './named.ts';
 import { maximum, minimum } from './pointwise.ts';
+import { toEqual, toEqualOrNan, toPosition } from './ties.ts';
 
 type Seek = 'min' | 'max';
 
-const code = (combine: ReductionCode['combine'], map = s.input(0)): ReductionCode => ({
-  map,
-  combine,
-  finish: s.input(0),
-  kernels: new Map(),
-});
-const numbers: Record<Seek, ReductionCode> = { min: code('min'), max: code('max') };
+const numbers: Record<Seek, ReductionCode> = { min: reduction('min'), max: reduction('max') };
 // of truth values, the greatest is whether any is true
-const truths: Record<Seek, ReductionCode> = { min: code('and', s.condition(0)), max: code('or', s.condition(0)) };
+const truths: Record<Seek, ReductionCode> = {
+  min: reduction('and', s.condition(0)),
+  max: reduction('or', s.condition(0)),
+};
 
 function reduce(seek: Seek, x: Tensor, along: Along): Tensor {
   const out = Tensor.empty(reducedShape(x.shape, along), x.dtype);
@@ -38,29 +35,8 @@ function reduce(seek: Seek, x: Tensor, along: Along): Tensor {
   return out;
 }
 
-/** The cotangent, shared equally among the elements that `mask` marks. */
-const share = (g: Tensor, node: OperatorNode<Along>, mask: Tensor): Tensor =>
-  restored(g, node).div(mask.sum(node.params.dims, true)).mul(mask);
-
-const toEqual = (g: Tensor, node: OperatorNode<Along>, x: Tensor, y: Tensor): Tensor =>
-  share(g, node, x.eq(restored(y, node)));
-const toEqualOrNan = (g: Tensor, node: OperatorNode<Along>, x: Tensor, y: Tensor): Tensor =>
-  share(g, node, x.eq(y).logicalOr(x.isnan().logicalAnd(y.isnan())));
-
 const alongDims = (name: string, seek: Seek, rule: typeof toEqual): Primitive<Along> =>
   primitive<Along>(name, (along, x) => reduce(seek, x, along), [vjp(rule, 0, result)]);
-
-/** Throws if there is no element to choose along `dim`, or at all if it is null: an extremum of nothing is not defined. */
-function checkSome(call: string, x: Tensor, dim: Dims, dims: readonly number[]): void {
-  const empty = dims.find((d) => x.shape[d] === 0);
-  if (empty === undefined) return;
-  throw new AdjointError(
-    'shape',
-    dim === null
-      ? `${call}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.`
-      : `${call}(): Expected reduction dim ${empty} to have non-zero size, got shape ${showShape(x.shape)}`,
-  );
-}
 
 const dimsReduction = (call: string, operator: Primitive<Along>) =>
   named(call, ['dim', 'keepdim'], (x: Tensor, dim: Dims = null, keepdim: boolean = false): Tensor => {
@@ -121,12 +97,7 @@ function extremumAlong(seek: Seek, x: Tensor, { dims: [dim = 0], keepdim }: Alon
 
 const selecting = (name: string, seek: Seek): Primitive<Along> =>
   primitiveOfSeveral<Along>(name, (along, x) => extremumAlong(seek, x, along), [
-    vjp(([g], node, indices) => {
-      const { shapes, params } = node;
-      if (!g || shapes[0].length === 0) return g;
-      const elsewhere = restored(indices, node).ne(positions(shapes[0], params.dims[0]));
-      return restored(g, node).maskedFill(elsewhere, 0);
-    }, result - 1),
+    vjp(([g], node, indices) => toPosition(g, node, indices), result - 1),
   ]);
 
 /** The three forms of `max` and `min`. */

@@ -5,15 +5,31 @@ import { broadcastShapes, broadcastStrides, contiguousStrides, numelOf, type Sha
 import type { Tensor } from '../core/tensor.ts';
 import type { Mode } from '../kernels/access.ts';
 import { bytesOf, codeOf } from '../kernels/element.ts';
+import { type Expr, input } from '../kernels/expr.ts';
 import { descriptor, heap } from '../kernels/memory.ts';
 import type { Kernel } from '../kernels/module.ts';
-import { columnBlock, columnKernel, type Reduction, reductionHeaderWords, rowKernel } from '../kernels/reduce.ts';
+import {
+  type Combine,
+  columnBlock,
+  columnKernel,
+  type Reduction,
+  reductionHeaderWords,
+  rowKernel,
+} from '../kernels/reduce.ts';
 import { foldLoops, type Loops, stage, unstage } from './launch.ts';
 
 /** A reduction and the kernels made of it so far. */
 export interface ReductionCode extends Reduction {
   readonly kernels: Map<number, Kernel>;
 }
+
+/** The reduction that combines `map` of each element and takes `finish` of the total. */
+export const reduction = (combine: Combine, map: Expr = input(0), finish: Expr = input(0)): ReductionCode => ({
+  map,
+  combine,
+  finish,
+  kernels: new Map(),
+});
 
 const modes: readonly Mode[] = ['contiguous', 'splat', 'strided', 'parameter'];
 const contiguous = 0;

@@ -8,6 +8,7 @@ import * as indexing from './indexing.ts';
 import * as indexingInplace from './indexing-inplace.ts';
 import * as inplace from './inplace.ts';
 import * as linalg from './linalg.ts';
+import * as median from './median.ts';
 import type { Methods } from './named.ts';
 import * as pointwise from './pointwise.ts';
 import * as random from './random.ts';
@@ -29,6 +30,7 @@ const families = {
   indexingInplace,
   inplace,
   linalg,
+  median,
   pointwise,
   random,
   rearrange,
@@ -49,6 +51,7 @@ type Families = typeof addedProduct &
   typeof indexingInplace &
   typeof inplace &
   typeof linalg &
+  typeof median &
   typeof pointwise &
   typeof random &
   typeof rearrange &

@@ -8,8 +8,8 @@ import { Tensor } from '../core/tensor.ts';
 import * as s from '../kernels/expr.ts';
 import { launchScan, type ScanCode } from './launch-lines.ts';
 
-/** The dtype in which running values are kept: wider than float32, and numbers for truth values. */
-export const scanType = (dtype: DType): DType => (dtype === 'float32' ? 'float64' : dtype === 'bool' ? 'int64' : dtype);
+/** The dtype in which running values are kept. */
+export const scanType = (dtype: DType): DType => (dtype === 'float32' ? 'float64' : dtype);
 
 interface Direction {
   readonly dim: number;

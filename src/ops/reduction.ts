@@ -16,16 +16,10 @@ import {
   spread,
 } from './along.ts';
 import { amax } from './extremum.ts';
-import { launchReduction, type ReductionCode } from './launch-reduction.ts';
+import { launchReduction, type ReductionCode, reduction } from './launch-reduction.ts';
 import { named } from './named.ts';
 import { productBefore } from './recurrence.ts';
 import { vectorNorm } from './vector-norm.ts';
-
-const reduction = (
-  combine: ReductionCode['combine'],
-  map: s.Expr = s.input(0),
-  finish: s.Expr = s.input(0),
-): ReductionCode => ({ map, combine, finish, kernels: new Map() });
 
 /** A reduction that casts to a dtype first. */
 interface Cast extends Along {

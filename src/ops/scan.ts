@@ -35,7 +35,7 @@ const running = (initial: number, value: s.Expr): ScanCode => ({
 
 const scan = (code: ScanCode, input: Tensor, { dim, dtype }: Scanned, reverse = false): Tensor => {
   const out = Tensor.empty(input.shape, dtype);
-  launchScan(code, [dtype === 'bool' ? input.to(dtype) : input], dim, scanType(dtype), out, reverse);
+  launchScan(code, [input], dim, scanType(dtype), out, reverse);
   return out;
 };
 
@@ -48,9 +48,18 @@ const Cumsum: Primitive<Direction> = primitive<Direction>(
   (params, input) => scan(runningSum, input, params, params.reverse),
   [vjp((g, { params }) => apply(Cumsum, { ...params, reverse: !params.reverse }, [g]))],
 );
+/** The dtype of running sums and products. */
+function runningDType(call: string, input: Tensor, dtype: DType | null): DType {
+  const own = accumulating(input, dtype);
+  if (own !== 'bool') return own;
+  throw new AdjointError(
+    'dtype',
+    `${call}: truth values have no running ${call === 'cumsum' ? 'sums' : 'products'}; use another dtype than bool`,
+  );
+}
 const cumsumOf = (input: Tensor, dim: number, dtype: DType | null): Direction => ({
   dim: checkDim(dim, input.ndim),
-  dtype: accumulating(input, dtype),
+  dtype: runningDType('cumsum', input, dtype),
   reverse: false,
 });
 
@@ -76,7 +85,7 @@ const Cumprod: Primitive<Scanned> = primitive<Scanned>(
 );
 const cumprodOf = (input: Tensor, dim: number, dtype: DType | null): Scanned => ({
   dim: checkDim(dim, input.ndim),
-  dtype: accumulating(input, dtype),
+  dtype: runningDType('cumprod', input, dtype),
 });
 
 /**

@@ -7,17 +7,12 @@ import * as s from '../kernels/expr.ts';
 import { checkFloating } from './along.ts';
 import { amax } from './extremum.ts';
 import { launchPointwise, type PointwiseCode } from './launch.ts';
-import { launchReduction, type ReductionCode } from './launch-reduction.ts';
+import { launchReduction, reduction } from './launch-reduction.ts';
 import { named } from './named.ts';
 
 const exponential = s.exp(s.sub(s.input(0), s.input(1)));
 const scaled: PointwiseCode = { root: exponential, kernels: new Map() };
-const logOfExponentials: ReductionCode = {
-  map: exponential,
-  combine: 'sum',
-  finish: s.log(s.input(0)),
-  kernels: new Map(),
-};
+const logOfExponentials = reduction('sum', exponential, s.log(s.input(0)));
 const lessBoth: PointwiseCode = { root: s.sub(s.sub(s.input(0), s.input(1)), s.input(2)), kernels: new Map() };
 
 /** The cotangent less what all elements of a line have in common of it. */

@@ -14,7 +14,7 @@ import { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import * as s from '../kernels/expr.ts';
 import { type Along, checkFloating, type Dims, reducedCount, reducedShape, restored, spread } from './along.ts';
-import { launchReduction, type ReductionCode } from './launch-reduction.ts';
+import { launchReduction, type ReductionCode, reduction } from './launch-reduction.ts';
 import { named } from './named.ts';
 
 interface Spread extends Along {
@@ -22,15 +22,10 @@ interface Spread extends Along {
 }
 
 const ratio = s.div(s.input(0), s.input(1));
-const average: ReductionCode = { map: s.input(0), combine: 'sum', finish: ratio, kernels: new Map() };
-const squares = (finish: s.Expr): ReductionCode => ({
-  map: s.square(s.sub(s.input(0), s.input(1))),
-  combine: 'sum',
-  finish,
-  kernels: new Map(),
-});
-const variance = squares(ratio);
-const deviation = squares(s.sqrt(ratio));
+const average = reduction('sum', s.input(0), ratio);
+const squares = s.square(s.sub(s.input(0), s.input(1)));
+const variance = reduction('sum', squares, ratio);
+const deviation = reduction('sum', squares, s.sqrt(ratio));
 
 /** The number to divide by: that of the elements less the correction, but no less than 0. */
 const freedom = (x: Tensor, along: Spread): number => Math.max(0, reducedCount(x.shape, along) - along.correction);

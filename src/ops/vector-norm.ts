@@ -6,29 +6,23 @@ import { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import * as s from '../kernels/expr.ts';
 import { type Along, checkFloating, reducedShape, restored } from './along.ts';
-import { launchReduction, type ReductionCode } from './launch-reduction.ts';
+import { launchReduction, type ReductionCode, reduction } from './launch-reduction.ts';
 
 interface Norm extends Along {
   readonly p: number;
   readonly dtype: DType;
 }
 
-const code = (map: s.Expr, combine: ReductionCode['combine'], finish: s.Expr = s.input(0)): ReductionCode => ({
-  map,
-  combine,
-  finish,
-  kernels: new Map(),
-});
 const magnitude = s.abs(s.input(0));
 const special = new Map<number, ReductionCode>([
-  [0, code(s.number(s.ne(s.input(0), 0)), 'sum')],
-  [1, code(magnitude, 'sum')],
-  [2, code(s.square(s.input(0)), 'sum', s.sqrt(s.input(0)))],
-  [Number.POSITIVE_INFINITY, code(magnitude, 'max')],
-  [Number.NEGATIVE_INFINITY, code(magnitude, 'min')],
+  [0, reduction('sum', s.number(s.ne(s.input(0), 0)))],
+  [1, reduction('sum', magnitude)],
+  [2, reduction('sum', s.square(s.input(0)), s.sqrt(s.input(0)))],
+  [Number.POSITIVE_INFINITY, reduction('max', magnitude)],
+  [Number.NEGATIVE_INFINITY, reduction('min', magnitude)],
 ]);
 /** The exponent is an operand, and its reciprocal what the last expression takes. */
-const general = code(s.pow(magnitude, s.input(1)), 'sum', s.pow(s.input(0), s.input(1)));
+const general = reduction('sum', s.pow(magnitude, s.input(1)), s.pow(s.input(0), s.input(1)));
 
 /** x / norm, or a like ratio, where the norm is not 0; the subgradient there is 0. */
 const orZero = (ratio: Tensor, norm: Tensor): Tensor => ratio.maskedFill(norm.eq(0), 0);
