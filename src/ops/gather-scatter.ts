@@ -15,6 +15,7 @@ import { checkValues, type Overwriting, overwriter, overwriting, shaped, spread,
 import { slice } from './part.ts';
 import { along, checkIndex, type Places, ranked, readIndices, selected } from './places.ts';
 import { indexReduction, type Reduction, scatterReduction } from './scatter-reduction.ts';
+import { where } from './where.ts';
 
 // ---- along one dimension, each element its own index
 
@@ -48,6 +49,7 @@ function checkAlong(call: string, x: Tensor, dim: number, index: Tensor): number
   checkIndex(call, index);
   const d = checkDim(dim, x.ndim);
   const [own, wanted] = [ranked(x.shape), ranked(index.shape)];
+  if (index.numel() === 0) return d;
   if (own.length !== wanted.length) {
     throw new AdjointError(
       'shape',
@@ -76,6 +78,7 @@ function checkScatter(
   const d = checkAlong(call, x, dim, index);
   checkValues(call, x, 'src', src);
   const [own, wanted] = [ranked(src.shape), ranked(index.shape)];
+  if (index.numel() === 0) return [d, index, src.reshape(-1).narrow(0, 0, 0)];
   if (own.length !== wanted.length || wanted.some((size, k) => size > own[k])) {
     throw new AdjointError(
       'shape',
@@ -140,14 +143,15 @@ export const scatterAdd = overwriter(
 
 /**
  * The elements of `x` whose indices along `dim` are in `indices`, which broadcasts with `x` along the other dimensions; without `dim`,
- * of both flattened (torch.take_along_dim). `indices` is what `argsort` or `argmax` with `keepdim` give.
+ * of both flattened (torch.take_along_dim). `indices` is what `argsort` or `argmax` with `keepdim` give; negative ones count from the end.
+ * @throws if an index is out of bounds
  */
 export const takeAlongDim = named(
   'takeAlongDim',
   ['indices', 'dim'],
-  (x: Tensor, indices: Tensor, dim?: number | null) => {
+  (x: Tensor, indices: Tensor, dim?: number | null): Tensor => {
     checkIndex('takeAlongDim', indices);
-    if (dim === undefined || dim === null) return gather(x.reshape(-1), 0, indices.reshape(-1));
+    if (dim === undefined || dim === null) return takeAlongDim(x.reshape(-1), indices.reshape(-1), 0);
     if (x.ndim !== indices.ndim) {
       throw new AdjointError(
         'shape',
@@ -158,8 +162,9 @@ export const takeAlongDim = named(
     const d = checkDim(dim, x.ndim);
     const except = (shape: Shape): number[] => shape.map((size, k) => (k === d ? 1 : size));
     const common = broadcastShapes(except(x.shape), except(indices.shape));
-    const along = (t: Tensor): Tensor => t.expand(common.map((size, k) => (k === d ? t.shape[k] : size)));
-    return gather(along(x), d, along(indices));
+    const across = (t: Tensor): Tensor => t.expand(common.map((size, k) => (k === d ? t.shape[k] : size)));
+    const wide = indices.to('int64');
+    return gather(across(x), d, across(where(wide.lt(0), wide.add(x.shape[d] ?? 1), wide)));
   },
 );
 

@@ -227,7 +227,8 @@ describe('functions, methods and names of arguments', () => {
     assert.deepEqual(x.gather(-2, { index }).tolist(), expected);
     assert.deepEqual(scatter(x, 0, index, 9, { reduce: 'add' }).tolist(), x.scatter(0, index, 9, 'add').tolist());
     assert.deepEqual(x.takeAlongDim(ints([[1]]), 0).tolist(), [[4, 5, 6, 7]]);
-    assert.deepEqual(x.takeAlongDim(ints([11, 0])).tolist(), [11, 0]);
+    assert.deepEqual(x.takeAlongDim(ints([11, -12])).tolist(), [11, 0]);
+    assert.deepEqual(x.takeAlongDim(ints([[-1], [0], [-4]]), 1).tolist(), [[3], [4], [8]]);
   });
 
   test('where promotes its values and takes numbers', () => {
@@ -241,6 +242,15 @@ describe('functions, methods and names of arguments', () => {
       where(tensor([[0, 3], [4, 0]])).map((t) => t.tolist()), // biome-ignore format: a matrix
       [[0, 1], [1, 0]], // biome-ignore format: pairs
     );
+  });
+
+  test('an index without elements may be of any shape', () => {
+    const none = zeros(2, 0, { dtype: 'uint8' });
+    assert.deepEqual(tensor([1, 2]).gather(0, none).shape, [2, 0]);
+    const src = ones(3).requiresGrad_();
+    const y = tensor([1, 2]).scatterReduce(0, none, src, 'amax');
+    assert.deepEqual(y.tolist(), [1, 2]);
+    assert.deepEqual(autograd.grad(y.sum(), src)[0].tolist(), [0, 0, 0]);
   });
 
   test('nonzero of a tensor without dimensions', () => {

@@ -380,7 +380,9 @@ describe('index expressions', () => {
       .map((drawn) => {
         const [cut, extra, position] = drawn.slice(shape.length) as [number, IndexItem[], number];
         const own = drawn.slice(0, Math.max(0, shape.length - cut)) as IndexItem[];
-        return own.toSpliced(position, 0, ...extra);
+        // an ellipsis before the last items would move them to the last dimensions
+        const at = own.length < shape.length ? own.length : position;
+        return own.toSpliced(at, 0, ...extra);
       });
   const indexed = fc
     .tuple(shapes, fc.constantFrom(...dtypes))
