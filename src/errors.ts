@@ -29,7 +29,8 @@ export function show(value: unknown): string {
     return value.length <= 8 ? `[${value.map(show).join(', ')}]` : `an array of ${value.length} elements`;
   }
   if (typeof value === 'object' && value !== null) {
-    const name = value.constructor?.name;
+    // the tag first: a bundler may have renamed the class
+    const name = (value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] ?? value.constructor?.name;
     return name && name !== 'Object' ? `a ${name}` : `{ ${Object.keys(value).join(', ')} }`;
   }
   return String(value);
