@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { AdjointError } from '../errors.ts';
 
 /** What operators look at as they run: whether the graph is recorded, and whether results may ever take part in one. */
