@@ -9,26 +9,19 @@
  * Where a matrix ends inside a tile, the tile is computed whole: for rows that are missing it reads the last one again, for columns that are
  * missing it reads whatever lies behind B (see `slack` in memory.ts), and then only the part that exists is written.
  */
-import { relaxedSimd } from './features.ts';
 import { allocate, release } from './memory.ts';
 import { compile, type Kernel } from './module.ts';
 import { seekRow } from './pointwise.ts';
+import { type Arithmetic, arithmetic, least, type ProductType, parameters, times } from './product-code.ts';
 import {
   type Code,
   call,
   concat,
   doWhile,
-  FunctionBuilder,
-  f32,
-  f32x4,
-  f64,
-  f64x2,
+  type FunctionBuilder,
   forLoop,
   type InnerFunction,
   i32,
-  i32x4,
-  i64,
-  i64x2,
   type Local,
   select,
   v128,
@@ -36,49 +29,10 @@ import {
   whileLoop,
 } from './wasm.ts';
 
-/** The element types that products are computed in. */
-export type ProductType = 'float32' | 'float64' | 'int32' | 'int64';
-
-/** What product kernels need to know of an element type. */
-export interface Arithmetic {
-  readonly bytes: 4 | 8;
-  /** Elements in a vector. */
-  readonly lanes: 4 | 2;
-  readonly loadSplat: (address: Code) => Code;
-  readonly add: Binary;
-  /** a * b + c */
-  readonly multiplyAdd: (a: Code, b: Code, c: Code) => Code;
-  readonly extractLane: (vector: Code, lane: number) => Code;
-  readonly scalarType: 'f32' | 'f64' | 'i32' | 'i64';
-  readonly scalar: {
-    readonly load: (address: Code, offset?: number) => Code;
-    readonly store: (address: Code, value: Code, offset?: number) => Code;
-    readonly add: Binary;
-    readonly mul: Binary;
-  };
-}
-
-type Binary = (a: Code, b: Code) => Code;
-
-const twoSteps = (shape: { add: Binary; mul: Binary }) => ({
-  multiplyAdd: (a: Code, b: Code, c: Code): Code => shape.add(c, shape.mul(a, b)),
-});
-const fused = (shape: { add: Binary; mul: Binary; relaxedMadd: Arithmetic['multiplyAdd'] }) =>
-  relaxedSimd ? { multiplyAdd: shape.relaxedMadd } : twoSteps(shape);
-const narrow = { bytes: 4, lanes: 4, loadSplat: v128.load32Splat } as const;
-const wide = { bytes: 8, lanes: 2, loadSplat: v128.load64Splat } as const;
-
-export const arithmetic: Record<ProductType, Arithmetic> = {
-  float32: { ...narrow, ...f32x4, ...fused(f32x4), scalarType: 'f32', scalar: f32 },
-  float64: { ...wide, ...f64x2, ...fused(f64x2), scalarType: 'f64', scalar: f64 },
-  int32: { ...narrow, ...i32x4, ...twoSteps(i32x4), scalarType: 'i32', scalar: i32 },
-  int64: { ...wide, ...i64x2, ...twoSteps(i64x2), scalarType: 'i64', scalar: i64 },
-};
-
 /**
- * 8 sums, 2 vectors of B and one element of each row of A: as many as fit 16 registers in engines that load all of a step's elements
- * before they use the first (V8 before version 12.5 does). Of the tiles 3x12, 4x8, 5x8, 6x8 and 12x4 this is the only one
- * that is fast in all of Node 20, 22, 24 and 26; 6x8 with fused multiply-add gains 8 % in the last two and loses half in Node 22.
+ * 8 sums, 2 vectors of B and one element of each row of A: what fits 16 registers in engines that load all elements of a step before they
+ * use the first, as V8 does in Node 20 and 22. Of the tiles 3x12, 4x8, 5x8, 6x8 and 12x4 this is the only one that is fast in Node 20,
+ * 22, 24 and 26: 6x8 gains 8 % in the last two, but takes 1.6 times as long in the first and twice as long in the second.
  */
 export const tileRows = 4;
 const tileVectors = 2;
@@ -137,12 +91,8 @@ export function productRoom(type: ProductType, m: number, n: number, k: number):
   return { tile: room, a: room + tileBytes, b: room + tileBytes + aBytes };
 }
 
-const times = (a: Code, b: Code | number): Code => i32.mul(a, typeof b === 'number' ? i32.const(b) : b);
 const sum = (...terms: Code[]): Code => terms.reduce(i32.add);
-const min = (a: Code, b: Code): Code => select(i32.ltS(a, b), a, b);
 const lessOne = (local: Local): Code => local.tee(i32.sub(local.get, i32.const(1)));
-
-const parameters = (count: number): FunctionBuilder => new FunctionBuilder(new Array<'i32'>(count).fill('i32'));
 
 /** Pointers to `first` and the lines that follow it, `step` bytes apart; those from `count` on stay at the last one. */
 function linePointers(fn: FunctionBuilder, size: number, first: Local, step: Local, count: Local): [Local[], Code] {
@@ -315,70 +265,54 @@ function gemmKernel(type: ProductType): Kernel {
   const { rows, columns, depths, accumulate } = locals(fn, ['rows', 'columns', 'depths', 'accumulate']);
   // a tile in it
   const { i, j, height, breadth, target } = locals(fn, ['i', 'j', 'height', 'breadth', 'target']);
-  // how tiles read the blocks of A and B; the next tile's lines begin `next` bytes further
-  const { blockA, rowA, columnA, nextA } = locals(fn, ['blockA', 'rowA', 'columnA', 'nextA']);
-  const { blockB, rowB, nextB } = locals(fn, ['blockB', 'rowB', 'nextB']);
-
-  const perColumn = i32.const(bytes);
-  const sourceB = sum(b.get, times(depth.get, d.rowStrideB.get), times(column.get, d.columnStrideB.get));
-  const takeB = when(
-    d.panelsB.get,
-    concat([
-      blockB.set(d.panelsB.get),
-      rowB.set(i32.const(width * bytes)),
-      nextB.set(times(depths.get, width * bytes)),
-      forLoop(
-        j,
-        i32.const(0),
-        columns.get,
-        width,
-        packB(
-          sum(blockB.get, times(times(j.get, depths.get), bytes)),
-          sum(sourceB, times(j.get, d.columnStrideB.get)),
-          d.columnStrideB.get,
-          d.rowStrideB.get,
-          i32.sub(columns.get, j.get),
-          depths.get,
-        ),
-      ),
-    ]),
-    concat([blockB.set(sourceB), rowB.set(d.rowStrideB.get), nextB.set(i32.const(width * bytes))]),
-  );
-  const sourceA = sum(a.get, times(row.get, d.rowStrideA.get), times(depth.get, d.columnStrideA.get));
-  const takeA = when(
-    d.panelsA.get,
-    concat([
-      blockA.set(d.panelsA.get),
-      rowA.set(perColumn),
-      columnA.set(i32.const(tileRows * bytes)),
-      nextA.set(times(depths.get, tileRows * bytes)),
+  /**
+   * A block of an operand: how tiles read its lines, which are the rows of A and the columns of B, and the code that makes it so. The
+   * lines of the next tile begin `next` bytes further.
+   */
+  const blockOf = (
+    operand: Local,
+    [panels, acrossLines, alongLines]: readonly Local[],
+    [first, count]: readonly Local[],
+    size: number,
+    pack: (...args: Code[]) => Code,
+  ) => {
+    const { block, across, along, next } = locals(fn, ['block', 'across', 'along', 'next']);
+    const source = sum(operand.get, times(first.get, acrossLines.get), times(depth.get, alongLines.get));
+    const packed = concat([
+      block.set(panels.get),
+      across.set(i32.const(bytes)),
+      along.set(i32.const(size * bytes)),
+      next.set(times(depths.get, size * bytes)),
       forLoop(
         i,
         i32.const(0),
-        rows.get,
-        tileRows,
-        packA(
-          sum(blockA.get, times(times(i.get, depths.get), bytes)),
-          sum(sourceA, times(i.get, d.rowStrideA.get)),
-          d.rowStrideA.get,
-          d.columnStrideA.get,
-          i32.sub(rows.get, i.get),
+        count.get,
+        size,
+        pack(
+          sum(block.get, times(times(i.get, depths.get), bytes)),
+          sum(source, times(i.get, acrossLines.get)),
+          acrossLines.get,
+          alongLines.get,
+          i32.sub(count.get, i.get),
           depths.get,
         ),
       ),
-    ]),
-    concat([
-      blockA.set(sourceA),
-      rowA.set(d.rowStrideA.get),
-      columnA.set(d.columnStrideA.get),
-      nextA.set(times(d.rowStrideA.get, tileRows)),
-    ]),
-  );
+    ]);
+    const inPlace = concat([
+      block.set(source),
+      across.set(acrossLines.get),
+      along.set(alongLines.get),
+      next.set(times(acrossLines.get, size)),
+    ]);
+    return { block, across, along, next, take: when(panels.get, packed, inPlace) };
+  };
+  const blockA = blockOf(a, [d.panelsA, d.rowStrideA, d.columnStrideA], [row, rows], tileRows, packA);
+  const blockB = blockOf(b, [d.panelsB, d.columnStrideB, d.rowStrideB], [column, columns], width, packB);
 
   const { lineA, lineB } = locals(fn, ['lineA', 'lineB']);
-  const operands = [lineA.get, rowA.get, columnA.get, height.get, lineB.get, rowB.get];
+  const operands = [lineA, blockA.across, blockA.along, height, lineB, blockB.along].map((local) => local.get);
   const oneTile = concat([
-    height.set(min(i32.sub(rows.get, i.get), i32.const(tileRows))),
+    height.set(least(i32.sub(rows.get, i.get), i32.const(tileRows))),
     when(
       i32.and(i32.eq(height.get, i32.const(tileRows)), i32.eq(breadth.get, i32.const(width))),
       tile(...operands, target.get, d.rowStrideC.get, depths.get, accumulate.get),
@@ -387,34 +321,38 @@ function gemmKernel(type: ProductType): Kernel {
         ...place(d.tile.get, target.get, d.rowStrideC.get, height.get, breadth.get, accumulate.get),
       ],
     ),
-    lineA.add(nextA.get),
+    lineA.add(blockA.next.get),
     target.add(times(d.rowStrideC.get, tileRows)),
   ]);
   const tiles = concat([
-    lineB.set(blockB.get),
+    lineB.set(blockB.block.get),
     forLoop(
       j,
       i32.const(0),
       columns.get,
       width,
       concat([
-        breadth.set(min(i32.sub(columns.get, j.get), i32.const(width))),
-        lineA.set(blockA.get),
+        breadth.set(least(i32.sub(columns.get, j.get), i32.const(width))),
+        lineA.set(blockA.block.get),
         target.set(sum(c.get, times(row.get, d.rowStrideC.get), times(i32.add(column.get, j.get), bytes))),
         forLoop(i, i32.const(0), rows.get, tileRows, oneTile),
-        lineB.add(nextB.get),
+        lineB.add(blockB.next.get),
       ]),
     ),
   ]);
   const upTo = (length: Local, start: Local, last: Local, block: number): Code =>
-    length.set(min(i32.sub(last.get, start.get), i32.const(block)));
+    length.set(least(i32.sub(last.get, start.get), i32.const(block)));
   const blocks = forLoop(column, i32.const(0), d.n.get, blockColumns, [
     ...upTo(columns, column, d.n, blockColumns),
     ...forLoop(depth, i32.const(0), d.k.get, blockDepth, [
       ...upTo(depths, depth, d.k, blockDepth),
       ...accumulate.set(i32.or(d.accumulate.get, depth.get)),
-      ...takeB,
-      ...forLoop(row, top.get, bottom.get, blockRows, [...upTo(rows, row, bottom, blockRows), ...takeA, ...tiles]),
+      ...blockB.take,
+      ...forLoop(row, top.get, bottom.get, blockRows, [
+        ...upTo(rows, row, bottom, blockRows),
+        ...blockA.take,
+        ...tiles,
+      ]),
     ]),
   ]);
   const body = concat([
@@ -425,8 +363,8 @@ function gemmKernel(type: ProductType): Kernel {
       concat([
         batch.set(i32.divU(unit.get, d.units.get)),
         top.set(times(i32.remU(unit.get, d.units.get), tileRows)),
-        unit.set(min(times(i32.add(batch.get, i32.const(1)), d.units.get), end.get)),
-        bottom.set(min(times(i32.sub(unit.get, times(batch.get, d.units.get)), tileRows), d.m.get)),
+        unit.set(least(times(i32.add(batch.get, i32.const(1)), d.units.get), end.get)),
+        bottom.set(least(times(i32.sub(unit.get, times(batch.get, d.units.get)), tileRows), d.m.get)),
         a.set(d.a.get),
         b.set(d.b.get),
         c.set(d.c.get),

@@ -2,20 +2,19 @@
  * Products of a matrix and a vector, y = M x, at the speed at which memory gives M. A matrix with dense rows is multiplied row by row,
  * four at once; one with dense columns column by column, four at once, into a stretch of y that stays in the first-level cache.
  */
-import { type Arithmetic, arithmetic, type ProductType } from './gemm.ts';
 import { compile, type Kernel } from './module.ts';
 import { seekRow } from './pointwise.ts';
+import { type Arithmetic, arithmetic, least, type ProductType, parameters, times } from './product-code.ts';
 import {
   type Code,
   call,
   concat,
-  FunctionBuilder,
+  type FunctionBuilder,
   fill,
   forLoop,
   type InnerFunction,
   i32,
   type Local,
-  select,
   v128,
   whileLoop,
 } from './wasm.ts';
@@ -42,8 +41,6 @@ export const gemvBlock = 1024;
 /** Lines that are handled at once. */
 const lines = 4;
 
-const parameters = (count: number): FunctionBuilder => new FunctionBuilder(new Array<'i32'>(count).fill('i32'));
-const times = (a: Code, b: Code | number): Code => i32.mul(a, typeof b === 'number' ? i32.const(b) : b);
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 /** Pointers to `count` lines that begin at `first`, and their setup. */
@@ -206,8 +203,7 @@ function gemvKernel(type: ProductType, dense: DenseLines): Kernel {
         batch.set(i32.divU(unit.get, field('units'))),
         seekRow(fn, descriptor, batch, gemvWord.batch, [matrix, x, y]),
         start.set(times(i32.remU(unit.get, field('units')), gemvBlock)),
-        length.set(i32.sub(field('m'), start.get)),
-        length.set(select(i32.ltS(length.get, i32.const(gemvBlock)), length.get, i32.const(gemvBlock))),
+        length.set(least(i32.sub(field('m'), start.get), i32.const(gemvBlock))),
         y.add(times(start.get, bytes)),
         block,
       ]),

@@ -2,12 +2,14 @@
 import { numelOf } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { bytesOf } from '../kernels/element.ts';
-import { gemm, gemmWord, type ProductType, productRoom, tileColumns, tileRows } from '../kernels/gemm.ts';
+import { gemm, gemmWord, productRoom, tileColumns, tileRows } from '../kernels/gemm.ts';
 import { type DenseLines, gemv, gemvBlock, gemvWord } from '../kernels/gemv.ts';
 import { descriptor, heap } from '../kernels/memory.ts';
+import type { ProductType } from '../kernels/product-code.ts';
 import { foldLoops, type Loops, stage, unstage } from './launch.ts';
 import { contiguous, transpose } from './view.ts';
 
+/** Whether there are kernels for the dtype. Narrower integers go through int32, which wraps around to the same. */
 const computed = (x: Tensor): x is Tensor & { dtype: ProductType } => bytesOf[x.dtype] >= 4;
 
 /**
@@ -90,12 +92,15 @@ function timesMatrix(a: Tensor & { dtype: ProductType }, b: Tensor, out: Tensor)
   unstage(out, address);
 }
 
+/** Dense columns are worth a kernel of their own from this length on. */
+const longColumn = 4;
+
 /** Computes matrix [..., m, k] times column [..., k, 1] into out [..., m, 1] or [..., 1, m], if the matrix has dense rows or columns. */
 function timesVector(matrix: Tensor, column: Tensor, out: Tensor): boolean {
   const [m, k] = matrix.shape.slice(-2);
   const [rowStride, columnStride] = matrix.strides.slice(-2);
   const dense: DenseLines | null = columnStride === 1 || k === 1 ? 'rows' : rowStride === 1 ? 'columns' : null;
-  if (!dense || (dense === 'columns' && m < lanesWorthwhile)) return false;
+  if (!dense || (dense === 'columns' && m < longColumn)) return false;
   const x = column.strides[column.ndim - 2] === 1 || k === 1 ? column : contiguous(column);
   const bytes = bytesOf[matrix.dtype];
   const kernel = gemv(matrix.dtype as ProductType, dense);
@@ -117,5 +122,3 @@ function timesVector(matrix: Tensor, column: Tensor, out: Tensor): boolean {
   unstage(out, address);
   return true;
 }
-/** Shorter columns than this go through the kernel for matrices. */
-const lanesWorthwhile = 4;

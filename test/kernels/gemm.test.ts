@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { arrayOf, bytesOf } from '../../src/kernels/element.ts';
-import { gemm, gemmWord, type ProductType, productRoom, tileColumns, tileRows } from '../../src/kernels/gemm.ts';
+import { gemm, gemmWord, productRoom, tileColumns, tileRows } from '../../src/kernels/gemm.ts';
 import { type DenseLines, gemv, gemvBlock, gemvWord } from '../../src/kernels/gemv.ts';
 import { allocate, descriptor, heap, release, slack } from '../../src/kernels/memory.ts';
+import type { ProductType } from '../../src/kernels/product-code.ts';
 
 const types: readonly ProductType[] = ['float32', 'float64', 'int32', 'int64'];
 
