@@ -37,6 +37,6 @@ export function hooksAt({ node, nr }: Edge): TensorHooks {
   return own;
 }
 
-/** Whether a tensor that is no leaf keeps its gradient. */
+/** @internal Whether a tensor that is no leaf keeps its gradient. */
 export const retainsGrad = ({ _node, _outputNr }: Tensor): boolean =>
   _node?.tensorHooks?.get(_outputNr)?.retainedBy != null;

@@ -7,6 +7,7 @@ import * as gatherScatter from './gather-scatter.ts';
 import * as indexing from './indexing.ts';
 import * as indexingInplace from './indexing-inplace.ts';
 import * as inplace from './inplace.ts';
+import * as inplaceView from './inplace-view.ts';
 import * as linalg from './linalg.ts';
 import * as median from './median.ts';
 import type { Methods } from './named.ts';
@@ -29,6 +30,7 @@ const families = {
   indexing,
   indexingInplace,
   inplace,
+  inplaceView,
   linalg,
   median,
   pointwise,
@@ -50,6 +52,7 @@ type Families = typeof addedProduct &
   typeof indexing &
   typeof indexingInplace &
   typeof inplace &
+  typeof inplaceView &
   typeof linalg &
   typeof median &
   typeof pointwise &
