@@ -6,3 +6,4 @@ export {
   gradcheck,
   gradgradcheck,
 } from './gradcheck.ts';
+export * as graph from './graph.ts';

@@ -5,11 +5,11 @@
 import { isFloatingPoint } from '../core/dtype.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
-import { AdjointError } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
 import { hooksAt, type TensorHooks } from './hooks.ts';
 import { mode, unrecorded } from './modes.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
+import { Packed, releasedError, type Saved, save } from './saved.ts';
 import { checkInPlace, rebase, refreshView, viewOf } from './view.ts';
 
 /** An input: a tensor, or a number that stands for one. */
@@ -91,19 +91,7 @@ export function edgeOf(operand: Operand): Edge | null {
   return { node: operand._node, nr: operand._outputNr };
 }
 
-const nothing: Operand[] = [];
-
-/** The version of a tensor that is to be saved. */
-function versionOf({ storage }: Tensor): number {
-  if (storage.inference) {
-    throw new AdjointError(
-      'autograd',
-      'Inference tensors cannot be saved for backward. To work around you can make a clone to get a normal tensor and use it in autograd, ' +
-        'or use noGrad() instead of inferenceMode()',
-    );
-  }
-  return storage.version;
-}
+const nothing: never[] = [];
 
 /** The node of an applied primitive. */
 export class OperatorNode<P> extends Node {
@@ -112,9 +100,9 @@ export class OperatorNode<P> extends Node {
   /** The shapes of the inputs. */
   readonly shapes: readonly Shape[];
   /** The saved values, each at the place of its source: inputs first, then results. Null once released. */
-  private saved: Operand[] | null = nothing;
-  /** The versions of the tensors among them when they were saved. */
-  private versions: number[] = nothing as never[];
+  private saved: (Saved | number)[] | null = nothing;
+  /** Whether hooks of users unpack some of them. */
+  private packed = false;
 
   constructor(primitive: Primitive<P>, params: P, inputs: readonly Operand[], edges: readonly (Edge | null)[]) {
     super(edges);
@@ -129,23 +117,23 @@ export class OperatorNode<P> extends Node {
 
   /** Keeps what the rules of the inputs that want gradients need, as far as it is given. */
   save(inputs: readonly Operand[], results: readonly Tensor[]): void {
-    const saved = this.saved === nothing ? [] : (this.saved as Operand[]);
-    const versions = this.versions === nothing ? [] : (this.versions as number[]);
+    const saved = this.saved === nothing ? [] : (this.saved as (Saved | number)[]);
     for (let k = 0; k < this.edges.length; k++) {
       const rule = this.edges[k] && this.primitive.vjp(k, this.params);
       if (!rule) continue;
       for (const source of rule.saves) {
         const value = source >= 0 ? inputs[source] : results[-1 - source];
-        if (value === undefined) continue;
         const slot = this.slot(source);
-        saved[slot] = value;
-        if (typeof value !== 'number') versions[slot] = versionOf(value);
+        if (value === undefined || saved[slot] !== undefined) continue;
+        saved[slot] = typeof value === 'number' ? value : save(value);
+        this.packed ||= saved[slot] instanceof Packed;
       }
     }
-    if (saved.length > 0) {
-      this.saved = saved;
-      this.versions = versions;
-    }
+    if (saved.length > 0) this.saved = saved;
+  }
+
+  override get foreign(): boolean {
+    return this.packed || super.foreign;
   }
 
   name(): string {
@@ -155,35 +143,19 @@ export class OperatorNode<P> extends Node {
 
   apply(gradients: Gradients, wanted: (input: number) => boolean): Gradients {
     const cotangent = (this.primitive.several ? gradients : gradients[0]) as never;
+    const unpacked: Operand[] = [];
     return this.edges.map((edge, k) => {
       const rule = edge && wanted(k) ? this.primitive.vjp(k, this.params) : null;
       if (!rule || cotangent === null) return null;
-      return rule.rule(cotangent, this, ...(rule.saves.map((source) => this.unpack(source)) as Tensor[]));
+      const values = rule.saves.map((source) => (unpacked[this.slot(source)] ??= this.unpack(source)));
+      return rule.rule(cotangent, this, ...(values as Tensor[]));
     });
   }
 
   private unpack(source: Source): Operand {
-    const slot = this.slot(source);
-    const value = this.saved?.[slot];
-    if (value === undefined) {
-      throw new AdjointError(
-        'autograd',
-        'Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). ' +
-          'Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify ' +
-          'retainGraph: true if you need to backward through the graph a second time or if you need to access saved tensors ' +
-          'after calling backward.',
-      );
-    }
-    const version = this.versions[slot];
-    if (typeof value !== 'number' && value.storage.version !== version) {
-      throw new AdjointError(
-        'inplace',
-        'one of the variables needed for gradient computation has been modified by an inplace operation: ' +
-          `[${value.dtype} ${JSON.stringify(value.shape)}], which is ${source < 0 ? `output ${-1 - source}` : `input ${source}`} of ${this.name()}, ` +
-          `is at version ${value.storage.version}; expected version ${version} instead. Hint: compute on a clone, or out of place`,
-      );
-    }
-    return value;
+    const value = this.saved?.[this.slot(source)];
+    if (value === undefined) throw releasedError();
+    return typeof value === 'number' ? value : value.unpack(source < 0 ? this : null);
   }
 
   override release(): void {

@@ -145,6 +145,10 @@ class CopySlices extends Node {
     return [whole, ...others];
   }
 
+  override get foreign(): boolean {
+    return this.write.foreign || super.foreign;
+  }
+
   override release(): void {
     this.write.release();
   }

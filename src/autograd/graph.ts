@@ -1,0 +1,2 @@
+/** Tools for the recorded graph: torch.autograd.graph. */
+export { disableSavedTensorsHooks, savedTensorsHooks } from './saved.ts';

@@ -1,0 +1,152 @@
+/** Tensors that a node keeps for its backward, and the hooks that may keep something else in their place. */
+import { showShape } from '../core/shape.ts';
+import { Tensor } from '../core/tensor.ts';
+import { AdjointError, show } from '../errors.ts';
+import { scoped, unrecorded } from './modes.ts';
+import type { Edge, Node } from './node.ts';
+import { edgeOf, nodeOf } from './primitive.ts';
+
+/** A tensor that was saved. */
+export interface Saved {
+  /**
+   * The tensor as it was, in its place of the graph.
+   * @param maker the node that made it, if that is the node that saved it
+   * @throws if it was written to since
+   */
+  unpack(maker: Node | null): Tensor;
+}
+
+interface Hooks {
+  readonly pack: (tensor: Tensor) => unknown;
+  readonly unpack: (packed: unknown) => Tensor;
+}
+
+/** The pairs that are in force, innermost last, and why there may be none. */
+const hooks: Hooks[] = [];
+let disabled: string | null = null;
+
+/** Saves a tensor, in the way that the hooks in force have it. */
+export function save(tensor: Tensor): Saved {
+  if (tensor.storage.inference) {
+    throw new AdjointError(
+      'autograd',
+      'Inference tensors cannot be saved for backward. To work around you can make a clone to get a normal tensor and use it in autograd, ' +
+        'or use noGrad() instead of inferenceMode()',
+    );
+  }
+  return hooks.length === 0 ? new Kept(tensor) : new Packed(tensor, hooks[hooks.length - 1]);
+}
+
+export function releasedError(): AdjointError {
+  return new AdjointError(
+    'autograd',
+    'Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). ' +
+      'Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify ' +
+      'retainGraph: true if you need to backward through the graph a second time or if you need to access saved tensors ' +
+      'after calling backward.',
+  );
+}
+
+/** The tensor itself, with the version that it had. */
+class Kept implements Saved {
+  private readonly tensor: Tensor;
+  private readonly version: number;
+
+  constructor(tensor: Tensor) {
+    this.tensor = tensor;
+    this.version = tensor.storage.version;
+  }
+
+  unpack(maker: Node | null): Tensor {
+    const { tensor, version } = this;
+    if (tensor.storage.version === version) return tensor;
+    const node = maker ?? nodeOf(tensor);
+    const origin = node ? ` which is output ${tensor._outputNr} of ${node.name()},` : '';
+    throw new AdjointError(
+      'inplace',
+      'one of the variables needed for gradient computation has been modified by an inplace operation: ' +
+        `[${tensor.dtype} ${showShape(tensor.shape)}],${origin} is at version ${tensor.storage.version}; ` +
+        `expected version ${version} instead. Hint: compute on a clone, or out of place`,
+    );
+  }
+}
+
+/** What the hooks made of a tensor, and its place in the graph. */
+export class Packed implements Saved {
+  private readonly content: unknown;
+  private readonly hooks: Hooks;
+  private readonly edge: Edge | null;
+
+  constructor(tensor: Tensor, hooks: Hooks) {
+    const { version } = tensor.storage;
+    this.hooks = hooks;
+    this.edge = edgeOf(tensor);
+    this.content = unrecorded(() => hooks.pack(tensor));
+    if (tensor.storage.version !== version) {
+      throw new AdjointError(
+        'inplace',
+        'A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be modified by in-place ' +
+          'operations as this can lead to unexpected side-effects.',
+      );
+    }
+  }
+
+  unpack(): Tensor {
+    const content = this.hooks.unpack(this.content);
+    if (!(content instanceof Tensor)) {
+      throw new AdjointError(
+        'argument',
+        `Output of saved tensor unpack hook expected to be a Tensor but got ${show(content)}`,
+      );
+    }
+    const tensor = new Tensor(content.storage, content.shape, content.strides, content.offset);
+    if (this.edge) {
+      tensor._node = this.edge.node;
+      tensor._outputNr = this.edge.nr;
+    }
+    return tensor;
+  }
+}
+
+/**
+ * While it is in force, every tensor that is saved for backward is given to `pack`, and what that returns is kept instead of the tensor; when
+ * the backward needs it, `unpack` has to make a tensor of the same content out of it (torch.autograd.graph.saved_tensors_hooks).
+ * `pack` runs without recording and must not write to the tensor. Nothing tells whether it was written to since.
+ * Of several pairs the innermost applies.
+ * @example const y = savedTensorsHooks((x) => x.toTypedArray(), (data) => tensor(data), () => f(x));
+ */
+export function savedTensorsHooks<P, T>(
+  pack: (tensor: Tensor) => P,
+  unpack: (packed: P) => Tensor,
+  callback: () => T,
+): T;
+export function savedTensorsHooks<P>(pack: (tensor: Tensor) => P, unpack: (packed: P) => Tensor): Disposable;
+export function savedTensorsHooks<P, T>(
+  pack: (tensor: Tensor) => P,
+  unpack: (packed: P) => Tensor,
+  callback?: () => T,
+): T | Disposable {
+  return scoped(() => {
+    if (disabled !== null) throw new AdjointError('autograd', disabled);
+    hooks.push({ pack, unpack: unpack as Hooks['unpack'] });
+    return () => void hooks.pop();
+  }, callback);
+}
+
+/**
+ * While it is in force, using hooks for saved tensors is an error with the text `message`, for code that cannot work with them
+ * (torch.autograd.graph.disable_saved_tensors_hooks).
+ * @throws if there are hooks in force
+ */
+export function disableSavedTensorsHooks<T>(message: string, callback: () => T): T;
+export function disableSavedTensorsHooks(message: string): Disposable;
+export function disableSavedTensorsHooks<T>(message: string, callback?: () => T): T | Disposable {
+  return scoped(() => {
+    if (hooks.length > 0) throw new AdjointError('autograd', message);
+    const before = disabled;
+    disabled = message;
+    return () => {
+      disabled = before;
+    };
+  }, callback);
+}
