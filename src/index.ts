@@ -154,6 +154,7 @@ export {
   vsplit,
 } from './ops/view.ts';
 export { where } from './ops/where.ts';
+export * as optim from './optim/index.ts';
 
 installMembers();
 installMethods();

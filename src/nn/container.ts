@@ -97,7 +97,6 @@ const noForward = (name: string): AdjointError =>
 
 /** Modules in a list, for a module of one's own to use; it has no forward (torch.nn.ModuleList). */
 export class ModuleList<M extends Module = Layer> extends ModuleSequence<M> {
-  // biome-ignore lint/complexity/noUselessConstructor: the list may be left out
   constructor(modules: Iterable<M> = []) {
     super(modules);
   }

@@ -252,7 +252,7 @@ export abstract class Module {
       const { grad } = tensor;
       tensor.grad = null;
       tensor.data = tensor.data.to(wanted);
-      tensor.grad = grad && grad.detach().to(wanted);
+      tensor.grad = grad?.detach().to(wanted) ?? null;
     }
     return this;
   }
@@ -380,8 +380,8 @@ export abstract class Module {
     const extra = this.extraRepr();
     const children = this.childrenRepr();
     const lines = [...(extra === '' ? [] : extra.split('\n')), ...children];
-    const inside =
-      lines.length <= 1 && children.length === 0 ? extra : `\n${lines.join('\n')}`.replaceAll('\n', '\n  ') + '\n';
+    const onOneLine = lines.length <= 1 && children.length === 0;
+    const inside = onOneLine ? extra : `${['', ...lines].join('\n').replaceAll('\n', '\n  ')}\n`;
     return `${this.#name()}(${inside})`;
   }
 

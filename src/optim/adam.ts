@@ -1,0 +1,107 @@
+import { zerosLike } from '../core/creation.ts';
+import type { Tensor } from '../core/tensor.ts';
+import * as s from '../kernels/expr.ts';
+import { type Arguments, positional } from '../ops/named.ts';
+import { Pointwise } from '../ops/pointwise-operator.ts';
+import { direction, directionOf } from './direction.ts';
+import { checkOption, Optimizer, type OptimizerParams, type ParamGroup } from './optimizer.ts';
+
+export interface AdamOptions {
+  lr: number;
+  betas: readonly [number, number];
+  eps: number;
+  weightDecay: number;
+  amsgrad: boolean;
+  maximize: boolean;
+  decoupledWeightDecay: boolean;
+}
+
+export interface AdamState {
+  /** How many updates there were. */
+  step: number;
+  /** The running mean of the gradients. */
+  expAvg: Tensor;
+  /** The running mean of their squares. */
+  expAvgSq: Tensor;
+  /** Its greatest value so far, with amsgrad. */
+  maxExpAvgSq?: Tensor;
+}
+
+type Names = ['lr', 'betas', 'eps', 'weightDecay', 'amsgrad', 'maximize', 'decoupledWeightDecay'];
+type Params = [
+  lr?: number,
+  betas?: readonly [number, number],
+  eps?: number,
+  weightDecay?: number,
+  amsgrad?: boolean,
+  maximize?: boolean,
+  decoupledWeightDecay?: boolean,
+];
+const names: Names = ['lr', 'betas', 'eps', 'weightDecay', 'amsgrad', 'maximize', 'decoupledWeightDecay'];
+
+const Mean = new Pointwise(
+  'Mean',
+  (mean, g, p, sign, decay, share) => s.add(mean, s.mul(share, s.sub(direction(g, p, sign, decay), mean))),
+  6,
+);
+const MeanSquare = new Pointwise(
+  'MeanSquare',
+  (mean, g, p, sign, decay, keep, share) =>
+    s.add(s.mul(keep, mean), s.mul(share, s.square(direction(g, p, sign, decay)))),
+  7,
+);
+const Greatest = new Pointwise('Greatest', s.max, 2);
+const Descend = new Pointwise(
+  'Descend',
+  (p, mean, meanSquare, keep, size, correction, eps) =>
+    s.sub(s.mul(keep, p), s.div(s.mul(size, mean), s.add(s.div(s.sqrt(meanSquare), correction), eps))),
+  7,
+);
+
+/**
+ * Adam (torch.optim.Adam): with g = gradient + weightDecay * p, the running means m = beta1 * m + (1 - beta1) * g and
+ * v = beta2 * v + (1 - beta2) * g^2, and after t updates
+ *
+ *     p -= lr * m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
+ *
+ * `amsgrad` takes the greatest v so far; `maximize` ascends instead; `decoupledWeightDecay` takes lr * weightDecay * p off p instead of adding
+ * it to the gradient.
+ * @example new optim.Adam(model.parameters(), { lr: 1e-3 })
+ * @throws if lr, eps or weightDecay is negative, or a beta is not in [0, 1)
+ */
+export class Adam extends Optimizer<AdamOptions, AdamState> {
+  constructor(params: OptimizerParams<AdamOptions>, ...args: Arguments<Names, Params>) {
+    const given = positional<Params>('Adam', names, args);
+    const [lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0, amsgrad = false] = given;
+    const [, , , , , maximize = false, decoupledWeightDecay = false] = given;
+    super(params, { lr, betas, eps, weightDecay, amsgrad, maximize, decoupledWeightDecay });
+  }
+
+  protected check({ lr, betas, eps, weightDecay }: AdamOptions): void {
+    checkOption(lr >= 0, 'Invalid learning rate', lr);
+    checkOption(eps >= 0, 'Invalid epsilon value', eps);
+    for (const [k, beta] of betas.entries()) {
+      checkOption(beta >= 0 && beta < 1, `Invalid beta parameter at index ${k}`, beta);
+    }
+    checkOption(weightDecay >= 0, 'Invalid weight_decay value', weightDecay);
+  }
+
+  protected update(p: Tensor, g: Tensor, group: ParamGroup<AdamOptions>): void {
+    const { lr, betas, eps, weightDecay } = group;
+    const [beta1, beta2] = betas;
+    let state = this.state.get(p);
+    if (!state) {
+      state = { step: 0, expAvg: zerosLike(p), expAvgSq: zerosLike(p) };
+      if (group.amsgrad) state.maxExpAvgSq = zerosLike(p);
+      this.state.set(p, state);
+    }
+    const { expAvg, expAvgSq, maxExpAvgSq } = state;
+    const step = ++state.step;
+    const down = directionOf(g, p, group.maximize, group.decoupledWeightDecay ? 0 : weightDecay);
+    const keep = group.decoupledWeightDecay ? 1 - lr * weightDecay : 1;
+    Mean.callInPlace(expAvg, ...down, 1 - beta1);
+    MeanSquare.callInPlace(expAvgSq, ...down, beta2, 1 - beta2);
+    const square = maxExpAvgSq ? Greatest.callInPlace(maxExpAvgSq, expAvgSq) : expAvgSq;
+    Descend.callInPlace(p, expAvg, square, keep, lr / (1 - beta1 ** step), Math.sqrt(1 - beta2 ** step), eps);
+  }
+}
