@@ -1,4 +1,4 @@
-/** Medians and quantiles: elements at a place in the order of all, in which NaN comes last. */
+/** Medians, quantiles and modes: elements at a place in the order of all, in which NaN comes last. */
 import {
   apply,
   applySeveral,
@@ -8,7 +8,7 @@ import {
   result,
   vjp,
 } from '../autograd/primitive.ts';
-import { full } from '../core/creation.ts';
+import { full, onesLike } from '../core/creation.ts';
 import { isFloatingPoint } from '../core/dtype.ts';
 import { checkDim, checkDims } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
@@ -16,6 +16,7 @@ import { AdjointError, show } from '../errors.ts';
 import { type Along, checkFloating, checkSome, type ValuesAndIndices } from './along.ts';
 import { named } from './named.ts';
 import { lerp } from './pointwise.ts';
+import { recurrence } from './recurrence.ts';
 import { sort } from './sorting.ts';
 import { toEqualOrNan, toPosition } from './ties.ts';
 
@@ -38,15 +39,28 @@ function middle(x: Tensor, dim: number, ignoresNan: boolean): [Tensor, Tensor] {
 const ofAll = (name: string, ignoresNan: boolean): Primitive<Along> =>
   primitive<Along>(name, (_, x) => middle(x.reshape(-1), 0, ignoresNan)[0].reshape([]), [vjp(toEqualOrNan, 0, result)]);
 
-const ofDim = (name: string, ignoresNan: boolean): Primitive<Along> =>
+const ofDim = (name: string, choose: (x: Tensor, dim: number) => [Tensor, Tensor]): Primitive<Along> =>
   primitiveOfSeveral<Along>(
     name,
     ({ dims: [dim = 0], keepdim }, x) => {
-      const found = middle(x, dim, ignoresNan);
+      const found = choose(x, dim);
       return keepdim || x.ndim === 0 ? found : found.map((t) => t.squeeze(dim));
     },
     [vjp(([g], node, indices) => toPosition(g, node, indices), result - 1)],
   );
+
+function valuesAndIndices(
+  call: string,
+  operator: Primitive<Along>,
+  x: Tensor,
+  dim: number,
+  keepdim: boolean,
+): ValuesAndIndices {
+  const dims = [checkDim(dim, x.ndim)].slice(0, x.ndim);
+  checkSome(call, x, dim, dims);
+  const [values, indices] = applySeveral(operator, { dims, keepdim }, [x]);
+  return { values, indices };
+}
 
 /** The two forms of `median` and `nanmedian`. */
 export interface MedianForms {
@@ -58,12 +72,9 @@ export interface MedianForms {
 }
 
 function medianForms(call: string, all: Primitive<Along>, along: Primitive<Along>): MedianForms {
-  const alongDim = named(call, ['dim', 'keepdim'], (x: Tensor, dim: number, keepdim: boolean = false) => {
-    const dims = [checkDim(dim, x.ndim)].slice(0, x.ndim);
-    checkSome(call, x, dim, dims);
-    const [values, indices] = applySeveral(along, { dims, keepdim }, [x]);
-    return { values, indices };
-  });
+  const alongDim = named(call, ['dim', 'keepdim'], (x: Tensor, dim: number, keepdim: boolean = false) =>
+    valuesAndIndices(call, along, x, dim, keepdim),
+  );
   const forms = (x: Tensor, ...args: readonly unknown[]): Tensor | ValuesAndIndices => {
     if (x.dtype === 'bool')
       throw new AdjointError('dtype', `${call}: not implemented for bool; convert with to('uint8')`);
@@ -83,9 +94,17 @@ function medianForms(call: string, all: Primitive<Along>, along: Primitive<Along
  * `{ values, indices }` (torch.median). Of an even number of elements it is the lower of the two in the middle; it is NaN if any element is.
  * @throws if the dtype is bool, or if there is no element along the dimension
  */
-export const median = medianForms('median', ofAll('Median', false), ofDim('MedianBackward1', false));
+export const median = medianForms(
+  'median',
+  ofAll('Median', false),
+  ofDim('MedianBackward1', (x, dim) => middle(x, dim, false)),
+);
 /** The median of the elements that are not NaN; otherwise as `median` (torch.nanmedian). */
-export const nanmedian = medianForms('nanmedian', ofAll('Nanmedian', true), ofDim('NanmedianBackward1', true));
+export const nanmedian = medianForms(
+  'nanmedian',
+  ofAll('Nanmedian', true),
+  ofDim('NanmedianBackward1', (x, dim) => middle(x, dim, true)),
+);
 
 /** What to take where a quantile falls between two elements. */
 export type Interpolation = 'linear' | 'lower' | 'higher' | 'midpoint' | 'nearest';
@@ -175,3 +194,24 @@ function pick(ordered: Tensor, ranks: Tensor, interpolation: Interpolation): Ten
 export const quantile = quantiles('quantile', false);
 /** The quantiles of the elements that are not NaN; otherwise as `quantile` (torch.nanquantile). */
 export const nanquantile = quantiles('nanquantile', true);
+
+/** The value along `dim` that is most frequent, the least of several, and the last of the places where it stands. */
+function mostFrequent(x: Tensor, dim: number): [Tensor, Tensor] {
+  if (x.ndim === 0) return [x.clone(), full([], 0, { dtype: 'int64' })];
+  const { values, indices } = sort(x, dim, false, true);
+  const n = x.shape[dim];
+  const isRepeated = full(x.shape, 0, { dtype: 'float64' });
+  isRepeated.narrow(dim, 1, n - 1).copy_(values.narrow(dim, 1, n - 1).eq(values.narrow(dim, 0, n - 1)));
+  const runs = recurrence(isRepeated, onesLike(isRepeated), { dim, reverse: false, after: false });
+  const longest = runs.argmax(dim, true);
+  return [values.gather(dim, longest), indices.gather(dim, longest)];
+}
+
+const Mode = ofDim('Mode', mostFrequent);
+/**
+ * The most frequent value along `dim`, the least of several, and the position of its last occurrence (torch.mode). The gradient goes there.
+ * @throws if there is no element along the dimension
+ */
+export const mode = named('mode', ['dim', 'keepdim'], (x: Tensor, dim: number = -1, keepdim: boolean = false) =>
+  valuesAndIndices('mode', Mode, x, dim, keepdim),
+);

@@ -58,6 +58,12 @@ def forms():
             yield (op, (), {'dim': dim}) if op == 'aminmax' else (op, (dim,), {})
             yield op, (), {'dim': dim, 'keepdim': True}
     for op in ['argmax', 'argmin']: yield op, (), {'keepdim': True}
+    for dim in [0, -1]: yield 'mode', (dim,), {'keepdim': dim == 0}
+    for interpolation in ['linear', 'lower', 'higher', 'midpoint', 'nearest']:
+        for q in [0.0, 0.3, 0.5, 1.0]: yield 'quantile', (q,), {'dim': 0, 'interpolation': interpolation}
+        yield 'nanquantile', (0.6,), {'dim': -1, 'keepdim': True, 'interpolation': interpolation}
+    yield 'quantile', (0.25,), {}
+    yield 'nanquantile', (0.75,), {'keepdim': True}
     for op in ['cumsum', 'cumprod', 'cummax', 'cummin', 'logcumsumexp', 'softmax', 'log_softmax', 'logsumexp', 'count_nonzero']:
         for dim in [0, -1]: yield op, (dim,), {}
     for op in ['cumsum', 'cumprod']:
@@ -114,9 +120,9 @@ def sums():
 
 def by_accident(op, x, kwargs):
     """Calls whose results in PyTorch are nobody's intention: a cast of NaN to an integer, an empty tensor or a scalar of a dtype that is refused else,
-    the mean of infinities by Welford's recurrence."""
+    the mean of infinities by Welford's recurrence, a most frequent value where NaN is none or the first."""
     special = x.is_floating_point() and not x.isfinite().all()
-    if special and (op in ('var_mean', 'std_mean') or kwargs.get('dtype') in (torch.uint8, torch.int32, torch.int64)): return True
+    if special and (op in ('var_mean', 'std_mean', 'mode') or kwargs.get('dtype') in (torch.uint8, torch.int32, torch.int64)): return True
     if op in ('cumsum', 'cumprod') and kwargs.get('dtype') == torch.bool and (x.numel() == 0 or x.ndim == 0): return True
     if op.endswith('median') and x.numel() == 0 and not x.is_floating_point(): return True
     return op.endswith('softmax') and x.numel() == 0 and not kwargs.get('dtype', x.dtype).is_floating_point
