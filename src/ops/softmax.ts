@@ -4,18 +4,32 @@ import { checkDType, type DType } from '../core/dtype.ts';
 import { checkDim } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as s from '../kernels/expr.ts';
-import { checkFloating } from './along.ts';
+import { checkFloating, reducedShape } from './along.ts';
 import { amax } from './extremum.ts';
 import { launchPointwise, type PointwiseCode } from './launch.ts';
 import { launchReduction, reduction } from './launch-reduction.ts';
 import { named } from './named.ts';
+import { Pointwise } from './pointwise-operator.ts';
 
 const exponential = s.exp(s.sub(s.input(0), s.input(1)));
 const scaled: PointwiseCode = { root: exponential, kernels: new Map() };
 const logOfExponentials = reduction('sum', exponential, s.log(s.input(0)));
 const lessBoth: PointwiseCode = { root: s.sub(s.sub(s.input(0), s.input(1)), s.input(2)), kernels: new Map() };
 
-/** The cotangent less what all elements of a line have in common of it. */
+const products = reduction('sum', s.mul(s.input(0), s.input(1)));
+/** The sum of a b along a dimension, which becomes 1: all that the elements of a line know of each other. */
+const InnerProduct: Primitive<number> = primitive<number>(
+  'InnerProduct',
+  (dim, a, b) => {
+    const out = Tensor.empty(reducedShape(a.shape, { dims: [dim], keepdim: true }), a.dtype);
+    launchReduction(products, [a, b], a.ndim === 0 ? [] : [dim], a.dtype, out);
+    return out;
+  },
+  [vjp((g, _, b) => g.mul(b), 1), vjp((g, _, a) => g.mul(a), 0)],
+);
+const ofSoftmax = new Pointwise('SoftmaxBackwardData', (g, y, common) => s.mul(y, s.sub(g, common)), 3);
+const ofLogSoftmax = new Pointwise('LogSoftmaxBackwardData', (g, y, total) => s.sub(g, s.mul(s.exp(y), total)), 3);
+
 const Softmax: Primitive<number> = primitive<number>(
   'Softmax',
   (dim, x) => {
@@ -24,12 +38,7 @@ const Softmax: Primitive<number> = primitive<number>(
     launchPointwise(scaled, [x, amax(x, dim, true)], x.dtype, out);
     return out.div_(out.sum(dim, true));
   },
-  [
-    vjp((g, { params: dim }, y) => {
-      const product = g.mul(y);
-      return product.sub(y.mul(product.sum(dim, true)));
-    }, result),
-  ],
+  [vjp((g, { params: dim }, y) => ofSoftmax.call(g, y, apply(InnerProduct, dim, [g, y])), result)],
 );
 
 const LogSoftmax: Primitive<number> = primitive<number>(
@@ -43,7 +52,7 @@ const LogSoftmax: Primitive<number> = primitive<number>(
     launchPointwise(lessBoth, [x, greatest, log], x.dtype, out);
     return out;
   },
-  [vjp((g, { params: dim }, y) => g.sub(y.exp().mul(g.sum(dim, true))), result)],
+  [vjp((g, { params: dim }, y) => ofLogSoftmax.call(g, y, g.sum(dim, true)), result)],
 );
 
 const alongDim = (call: string, operator: Primitive<number>) =>
