@@ -106,8 +106,9 @@ export function randperm(n: number, options?: RandomTensorOptions): Tensor {
 const Normal = primitive<Generator>(
   'Normal',
   (generator, mean, std) => {
-    if (typeof mean === 'number') return normal_(laidOutLike(std), { generator }).mul_(std).add_(mean);
-    if (typeof std === 'number') return normal_(laidOutLike(mean), 0, std, generator).add_(mean);
+    if (typeof mean === 'number')
+      return normal_(Tensor.empty(std.shape, std.dtype), { generator }).mul_(std).add_(mean);
+    if (typeof std === 'number') return normal_(Tensor.empty(mean.shape, mean.dtype), 0, std, generator).add_(mean);
     const out = Tensor.empty(broadcastShapes(mean.shape, std.shape), mean.dtype);
     return normal_(out, { generator }).mul_(std).add_(mean);
   },

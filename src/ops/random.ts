@@ -14,14 +14,7 @@ import { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import type { TypedArray } from '../kernels/element.ts';
 import { named } from './named.ts';
-import {
-  drawIntegers,
-  fillInMemoryOrder,
-  type GeneratorOption,
-  generatorOf,
-  laidOutLike,
-  memoryOrder,
-} from './sampling.ts';
+import { drawIntegers, fillInMemoryOrder, type GeneratorOption, generatorOf, memoryOrder } from './sampling.ts';
 
 type FloatArray = Extract<TypedArray, Float32Array | Float64Array>;
 type LongArray = Extract<TypedArray, BigInt64Array>;
@@ -113,7 +106,7 @@ export const bernoulli_ = named(
 const BernoulliOf = primitive<Generator>(
   'Bernoulli',
   (source, x) => {
-    const out = laidOutLike(x);
+    const out = Tensor.empty(x.shape, x.dtype);
     const each = probabilities('bernoulli', x, out);
     fillInMemoryOrder(out, (elements) => source.bernoulli(elements, each));
     return out;
@@ -130,7 +123,9 @@ export const bernoulli = named(
   ['p', 'generator'],
   (x: Tensor, p?: number | null, generator?: GeneratorOption): Tensor => {
     const source = generatorOf('bernoulli', generator);
-    return typeof p === 'number' ? bernoulli_(laidOutLike(x), p, source) : apply(BernoulliOf, source, [x]);
+    return typeof p === 'number'
+      ? bernoulli_(Tensor.empty(x.shape, x.dtype), p, source)
+      : apply(BernoulliOf, source, [x]);
   },
 );
 
