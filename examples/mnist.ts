@@ -1,6 +1,6 @@
 'use tsover'; // in this file, + - * / % and ** work on tensors
 
-/** Learns to read the handwritten digits of MNIST. */
+/** A network learns to read the handwritten digits of MNIST. */
 import { setImmediate } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { manualSeed, nn, noGrad, optim, randperm, type Tensor, tensor } from 'adjoint';
@@ -16,9 +16,8 @@ Options:
 
 const { epochs, batch, lr, seed } = orExit(readOptions, usage);
 const digits = orExit(loadDigits);
-const train = toTensors(digits.train);
-const test = toTensors(digits.test);
-const count = train.labels.numel();
+const train = toSamples(digits.train);
+const test = toSamples(digits.test);
 
 manualSeed(seed);
 const model = new nn.Sequential(
@@ -29,22 +28,19 @@ const model = new nn.Sequential(
   new nn.Linear(128, 10),
 );
 const optimizer = new optim.Adam(model.parameters(), { lr });
-const steps = epochs * Math.ceil(count / batch);
+const steps = epochs * Math.ceil(train.count / batch);
 let step = 0;
 
 // Ctrl-C ends the run after the step in progress. It may arrive several times: from the terminal, and from npm.
 let interrupted: NodeJS.Signals | undefined;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (interrupted = signal));
 
-console.log(
-  `\nMNIST: a network of 784-256-128-10 units learns from ${count.toLocaleString('en')} handwritten digits\n`,
-);
+console.log(`\nMNIST: ${train.count} handwritten digits to learn from, ${test.count} to be tested on\n`);
+console.log(model);
 for (let epoch = 1; epoch <= epochs && !interrupted; epoch++) {
+  console.log();
   await trainEpoch(`Epoch ${epoch}/${epochs}`);
-  if (!interrupted)
-    console.log(
-      `${percent(accuracy(test))} of ${test.labels.numel().toLocaleString('en')} unseen digits are read correctly`,
-    );
+  if (!interrupted) console.log(`Test accuracy ${percent(testAccuracy())}`);
 }
 if (interrupted) {
   console.log('Stopped.');
@@ -53,11 +49,11 @@ if (interrupted) {
 }
 
 async function trainEpoch(title: string): Promise<void> {
-  const progress = startProgress(title, count);
+  const progress = startProgress(title, train.count);
   let done = 0;
   let lossSum = 0;
   let correct = 0;
-  for (const chosen of randperm(count).split(batch)) {
+  for (const chosen of randperm(train.count).split(batch)) {
     const images = train.images.indexSelect(0, chosen);
     const labels = train.labels.indexSelect(0, chosen);
 
@@ -73,18 +69,19 @@ async function trainEpoch(title: string): Promise<void> {
     lossSum += chosen.numel() * Number(loss.item());
     correct += countCorrect(scores, labels);
     progress.update(done, { loss: lossSum / done, accuracy: correct / done });
-    await setImmediate(); // signals and the bar get their turn
+    await setImmediate(); // the bar and Ctrl-C get their turn
     if (interrupted) break;
   }
   progress.stop();
 }
 
-/** The share of the images that the model reads correctly. */
-function accuracy({ images, labels }: { images: Tensor; labels: Tensor }): number {
-  const scores = noGrad(() => model.forward(normalise(images)));
-  return countCorrect(scores, labels) / labels.numel();
+/** The share of the test images that the model reads correctly. */
+function testAccuracy(): number {
+  const scores = noGrad(() => model.forward(normalise(test.images)));
+  return countCorrect(scores, test.labels) / test.count;
 }
 
+/** In how many rows the highest score is that of the label. */
 function countCorrect(scores: Tensor, labels: Tensor): number {
   return Number(scores.argmax(1).eq(labels).sum().item());
 }
@@ -94,8 +91,9 @@ function normalise(pixels: Tensor): Tensor {
   return (pixels / 255 - 0.1307) / 0.3081;
 }
 
-function toTensors({ images, labels }: Digits) {
+function toSamples({ images, labels }: Digits) {
   return {
+    count: labels.data.length,
     images: tensor(images.data).reshape(-1, 784),
     labels: tensor(labels.data, { dtype: 'int64' }),
   };
@@ -114,7 +112,7 @@ function readOptions() {
     epochs: read('epochs', 3, isCount, 'a whole number above 0'),
     batch: read('batch', 64, isCount, 'a whole number above 0'),
     lr: read('lr', 0.002, (value) => value > 0 && value < Infinity, 'a number above 0'),
-    seed: read('seed', 0, Number.isSafeInteger, 'a whole number'),
+    seed: read('seed', 0, (value) => Number.isSafeInteger(value) && value >= 0, 'a whole number'),
   };
 }
 
