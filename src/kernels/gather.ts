@@ -11,7 +11,19 @@ import { bytesOf, type ElementType } from './element.ts';
 import * as s from './expr.ts';
 import { Lowering } from './lower.ts';
 import { compile, type Kernel } from './module.ts';
-import { type Code, concat, FunctionBuilder, forLoop, i32, i64, type Local, v128, whileLoop } from './wasm.ts';
+import {
+  type Code,
+  concat,
+  copyBytes,
+  FunctionBuilder,
+  forLoop,
+  i32,
+  i64,
+  type Local,
+  v128,
+  when,
+  whileLoop,
+} from './wasm.ts';
 
 /** What becomes of an element of the table at which one of the dense array arrives. */
 export type Combination = 'set' | 'add' | 'mul' | 'min' | 'max';
@@ -65,6 +77,9 @@ function runKernel(write: (run: Run) => RunCode): Kernel {
   );
 }
 
+/** From so many bytes on, calling what the engine has for copying pays. */
+const longRun = 512;
+
 const copyOne: Record<number, (from: Code, to: Code) => Code> = {
   1: (from, to) => i32.store8(to, i32.load8u(from)),
   2: (from, to) => i32.store16(to, i32.load16s(from)),
@@ -84,6 +99,11 @@ function copyRun(
   const step = (count: number): Code => [...table.add(count), ...dense.add(count), ...left.add(-count)];
   const code = [
     ...left.set(i32.mul(length.get, i32.const(bytes))),
+    ...when(i32.geS(left.get, i32.const(longRun)), [
+      ...copyBytes(to, from, left.get),
+      ...dense.add(left.get),
+      ...left.set(i32.const(0)),
+    ]),
     ...whileLoop(i32.geS(left.get, i32.const(16)), [...v128.store(to, v128.load(from)), ...step(16)]),
     ...whileLoop(left.get, [...copyOne[bytes](from, to), ...step(bytes)]),
   ];

@@ -94,6 +94,8 @@ export const fill = (address: Code, value: number, size: Code): Code => [
   ...size,
   ...[0xfc, 11, 0],
 ];
+/** Copies bytes from one address to another. */
+export const copyBytes = (to: Code, from: Code, count: Code): Code => [...to, ...from, ...count, 0xfc, 10, 0, 0];
 export const drop = (a: Code): Code => [...a, 0x1a];
 
 export const i32 = {

@@ -13,7 +13,7 @@ import { collect, deposit } from './launch-gather.ts';
 import { named } from './named.ts';
 import { checkValues, type Overwriting, overwriter, overwriting, shaped, spread, writeInto } from './overwriting.ts';
 import { slice } from './part.ts';
-import { along, checkIndex, type Places, ranked, readIndices, selected } from './places.ts';
+import { along, checkIndex, ranked, slices } from './places.ts';
 import { indexReduction, type Reduction, scatterReduction } from './scatter-reduction.ts';
 import { where } from './where.ts';
 
@@ -209,15 +209,11 @@ function checkSlices(
   return [d, index, source];
 }
 
-/** The places of the slices of `x` that a vector of indices names. */
-const slicePlaces = (x: Tensor, dim: number, index: Tensor, wrap = false): Places =>
-  selected(x, dim, readIndices(index, dim, x.shape[dim] ?? 1, wrap));
-
 const IndexSelect: Primitive<number> = primitive<number>(
   'IndexSelect',
   (dim, x, index) => {
     const out = Tensor.empty(x.ndim === 0 ? [] : x.shape.with(dim, index.numel()), x.dtype);
-    collect(x, slicePlaces(x, dim, index), out);
+    collect(x, slices(x, dim, index), out);
     return out;
   },
   [
@@ -247,7 +243,7 @@ export const indexSelect = named('indexSelect', ['dim', 'index'], (x: Tensor, di
 const IndexAdd: Overwriting<{ dim: number; alpha: number }> = overwriting(
   'IndexAdd',
   ({ dim, alpha }, self, index, source) =>
-    deposit(self, slicePlaces(self, dim, index), alpha === 1 ? source : source.mul(alpha), 'add'),
+    deposit(self, slices(self, dim, index), alpha === 1 ? source : source.mul(alpha), 'add'),
   [
     vjp((g) => g),
     null,
@@ -273,7 +269,7 @@ export const indexAdd = overwriter(
 
 const IndexCopy: Overwriting<number> = overwriting<number>(
   'IndexCopy',
-  (dim, self, index, source) => deposit(self, slicePlaces(self, dim, index), source),
+  (dim, self, index, source) => deposit(self, slices(self, dim, index), source),
   [
     vjp((g, { params: dim }, index) => indexFill(g, dim, index, 0), 1),
     null,
@@ -296,7 +292,7 @@ const filling = (name: string): Overwriting<number> =>
     name,
     (dim, self, index, value) => {
       const count = index.numel() * (self.numel() / (self.shape[dim] ?? 1));
-      const places = slicePlaces(self, dim, index, true);
+      const places = slices(self, dim, index, true);
       deposit(self, places, spread(value, [count], self.dtype).to(self.dtype).expand(count));
     },
     [

@@ -5,7 +5,7 @@ import { sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { selecting, slice as sliceAlong } from './part.ts';
-import { coordinates, numbersOfTrue } from './places.ts';
+import { numbersOfTrue, type Span } from './places.ts';
 
 /** Every `step`th index from `start` below `stop`: Python's `start:stop:step`. */
 export class Slice {
@@ -50,10 +50,10 @@ export type NestedIndices = readonly (number | bigint | boolean | NestedIndices)
  */
 export type IndexItem = number | bigint | boolean | null | Slice | typeof ellipsis | Tensor | NestedIndices;
 
-/** What the items pick out of a tensor: of a view of it, those elements whose coordinates along `dims` are in the `indices`. */
+/** What the items pick out of a tensor: of a view of it, what the `indices` name along the dimensions that they are for. */
 export interface Located {
   readonly view: Tensor;
-  readonly dims: readonly number[];
+  readonly spans: readonly Span[];
   readonly indices: readonly Tensor[];
 }
 
@@ -69,11 +69,12 @@ export function locate(x: Tensor, items: readonly IndexItem[]): Located {
   // the dimension that the next item is about, of the view and of x itself
   let dim = 0;
   let own = 0;
-  const dims: number[] = [];
+  const spans: Span[] = [];
   const indices: Tensor[] = [];
-  const pick = (index: Tensor): void => {
-    dims.push(dim++);
+  const pick = (index: Tensor, count = 1): void => {
+    spans.push({ dim, count });
     indices.push(index);
+    dim += count;
   };
   for (const item of known) {
     const covered = item === ellipsis ? x.ndim - named : dimsOf(item);
@@ -87,12 +88,12 @@ export function locate(x: Tensor, items: readonly IndexItem[]): Located {
       pick(filled([item.item() ? 1 : 0], 0, 'int32'));
     } else {
       if (!sameShape(item.shape, view.shape.slice(dim, dim + covered))) throw maskMismatch(item, view, dim);
-      for (const along of coordinates(item.shape, numbersOfTrue(item)))
-        pick(fromElements(along, [along.length], 'int32'));
+      const numbers = numbersOfTrue(item);
+      pick(fromElements(numbers, [numbers.length], 'int32'), covered);
     }
     own += covered;
   }
-  return { view, dims, indices };
+  return { view, spans, indices };
 }
 
 type Checked = number | null | Slice | typeof ellipsis | Tensor;

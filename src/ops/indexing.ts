@@ -11,7 +11,7 @@ import { readItems, replaceItems } from './items.ts';
 import { collect, deposit } from './launch-gather.ts';
 import { named } from './named.ts';
 import { checkValues, type Overwriting, overwriter, overwriting, shaped, writeInto } from './overwriting.ts';
-import { checkIndex, coordinates, numbered, numbersOfTrue, type Places, ranked, readIndices } from './places.ts';
+import { checkIndex, coordinates, numbered, numbersOfTrue, type Places, ranked } from './places.ts';
 
 // ---- x[...]
 
@@ -41,14 +41,15 @@ export const indexPut = named(
 
 // ---- elements by their number in row-major order
 
-/** The elements of x with these row-major numbers, which count from the end where they are negative. */
-const numberedPlaces = (x: Tensor, index: Tensor): Places => numbered(x, readIndices(index, 0, x.numel(), true));
+/** The places of elements that are given as row-major numbers. */
+const placesOfTrue = (x: Tensor, numbers: Int32Array): Places =>
+  numbered(x, fromElements(numbers, [numbers.length], 'int32'));
 
 const Take: Primitive = primitive(
   'Take',
   (_, x, index) => {
     const out = Tensor.empty(index.shape, x.dtype);
-    collect(x, numberedPlaces(x, index), out);
+    collect(x, numbered(x, index), out);
     return out;
   },
   [vjp((g, { shapes }, index) => writeInto(Put, true, filled(shapes[0], 0, g.dtype), [index, g]), 1), null],
@@ -65,7 +66,7 @@ export const take = named('take', ['index'], (x: Tensor, index: Tensor) => {
 
 const Put: Overwriting<boolean> = overwriting<boolean>(
   'Put',
-  (accumulate, self, index, source) => deposit(self, numberedPlaces(self, index), source, accumulate ? 'add' : 'set'),
+  (accumulate, self, index, source) => deposit(self, numbered(self, index), source, accumulate ? 'add' : 'set'),
   (k, accumulate) => {
     if (k === 2) return vjp((g, { shapes }, index) => shaped(take(g, index), shapes[2]), 1);
     if (k === 1) return null;
@@ -109,7 +110,7 @@ const MaskedSelect: Primitive = primitive(
   (_, x, mask) => {
     const numbers = numbersOfTrue(mask);
     const out = Tensor.empty([numbers.length], x.dtype);
-    collect(x, numbered(x, numbers), out);
+    collect(x, placesOfTrue(x, numbers), out);
     return out;
   },
   [
@@ -143,7 +144,7 @@ const MaskedScatter: Overwriting<undefined> = overwriting<undefined>(
         `maskedScatter: Number of elements of source < number of ones in mask: ${source.numel()} < ${numbers.length}`,
       );
     }
-    deposit(self, numbered(self, numbers), source);
+    deposit(self, placesOfTrue(self, numbers), source);
   },
   [
     vjp((g, _, mask) => g.maskedFill(mask, 0), 1),

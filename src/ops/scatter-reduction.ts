@@ -8,7 +8,7 @@ import { AdjointError } from '../errors.ts';
 import type { Combination } from '../kernels/gather.ts';
 import { deposit } from './launch-gather.ts';
 import { type Overwriting, overwriting, shaped } from './overwriting.ts';
-import { along, numbersOfTrue, type Places, readIndices, selected } from './places.ts';
+import { along, numbersOfTrue, type Places, slices } from './places.ts';
 import { where } from './where.ts';
 
 /** How an operator addresses places: gather and scatter with an index for each element, or whole slices. */
@@ -155,7 +155,7 @@ export const scatterReduction = chosen('ScatterReduce', {
 
 /** Reduces the slices that a vector of indices brings to one place. */
 export const indexReduction = chosen('IndexReduce', {
-  places: (x, dim, index) => selected(x, dim, readIndices(index, dim, x.shape[dim] ?? 1, false)),
+  places: slices,
   read: (x, dim, index) => x.indexSelect(dim, index),
   add: (x, dim, index, src) => x.indexAdd(dim, index, src),
   clear: (x, dim, index) => x.indexFill(dim, index, 0),

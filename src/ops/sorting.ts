@@ -9,7 +9,7 @@ import { filled, fromElements } from '../core/creation.ts';
 import { checkDim } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
-import { keysOf, sortPermutation } from '../kernels/sort.ts';
+import { keysOf, smallest } from '../kernels/sort.ts';
 import type { ValuesAndIndices } from './along.ts';
 import { named } from './named.ts';
 
@@ -32,11 +32,10 @@ function orderedIndices(x: Tensor, { dim, descending, from, to }: Selection): Te
   const width = to - from;
   const count = length === 0 ? 0 : x.numel() / length;
   const indices = new Int32Array(count * width);
-  const permutation = new Int32Array(length);
+  const foremost = new Int32Array(to);
   for (let row = 0; row < count; row++) {
-    for (let i = 0; i < length; i++) permutation[i] = i;
-    sortPermutation(permutation, keys, row * length);
-    indices.set(permutation.subarray(from, to), row * width);
+    smallest(keys, row * length, length, foremost);
+    indices.set(foremost.subarray(from), row * width);
   }
   const shape = rows.shape.with(-1, width);
   return fromElements(indices, shape, 'int32').to('int64').transpose(dim, -1).contiguous();
