@@ -154,6 +154,8 @@ const reductions: { [name: string]: (values: number[]) => number } = {
   any: (values) => Number(values.some((v) => v !== 0)),
   countNonzero: (values) => values.filter((v) => v !== 0).length,
 };
+/** The product of what is not 0, without signs. */
+const magnitude = (values: number[]): number => values.reduce((a, b) => a * Math.abs(b || 1), 1);
 const dtypes = ['bool', 'uint8', 'int8', 'int16', 'int32', 'int64', 'float32', 'float64'] as const;
 
 describe('on any layout, as plain loops', () => {
@@ -169,12 +171,13 @@ describe('on any layout, as plain loops', () => {
             const along = dims.length === 0 ? null : one ? dims[0] : dims;
             const reduced = along === null ? x.shape.map((_, d) => d) : one ? dims.slice(0, 1) : dims;
             if (name.startsWith('am') && reduced.some((d) => x.shape[d] === 0)) return;
+            // no order of operations on these rounds: sums of small whole numbers, and products that are not too great
+            if (one && groups(x, reduced).some((row) => magnitude(row) > 2 ** 24)) return;
             const y = (adjoint as unknown as Record<string, (x: Tensor, dim: unknown) => Tensor>)[name](x, along);
             assert.deepEqual(
               [...y.shape],
               x.shape.filter((_, d) => !reduced.includes(d)),
             );
-            // no order of additions of small whole numbers rounds
             assert.deepEqual(
               Array.from(y.toTypedArray() as Float64Array, (v) => Number(v) + 0),
               groups(x, reduced).map((v) => reduce(v) + 0),
