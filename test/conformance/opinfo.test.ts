@@ -4,6 +4,7 @@
  *
  * All of them:                     node --test test/conformance/opinfo.test.ts
  * Some, by PyTorch's names:        OPINFO=softmax,nn.functional.gelu node --test test/conformance/opinfo.test.ts
+ * Other samples than the project's: OPINFO_FILE=more.json.gz node --test test/conformance/opinfo.test.ts
  */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
@@ -24,7 +25,7 @@ import {
   titleOf,
 } from './samples.ts';
 
-const { torch, ops } = readSamples('test/conformance/opinfo.json.gz');
+const { torch, ops } = readSamples(process.env.OPINFO_FILE ?? 'test/conformance/opinfo.json.gz');
 const wanted = process.env.OPINFO?.split(',');
 
 /** Every tensor of a result, in order: of a tensor, an array or an object with named fields. */

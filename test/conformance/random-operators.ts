@@ -38,7 +38,7 @@ function dropout({ args, result, cotangent, gradients }: Trial, kept: Line, drop
   }
 }
 
-const probability = ({ kwargs }: Trial): number => (kwargs.training ? (kwargs.p as number) : 0);
+const probability = ({ kwargs: { p = 0.5, training = true } }: Trial): number => (training ? (p as number) : 0);
 const sizeFrom = (shape: readonly number[], dim: number): number => shape.slice(dim).reduce((a, b) => a * b, 1);
 
 /** What is kept is scaled by 1 / (1 - p). */
@@ -60,12 +60,14 @@ function alphaDropout(trial: Trial, channelSize: number): void {
   dropout(trial, p === 1 ? zero : kept, p === 1 ? zero : p === 0 ? kept : dropped, channelSize);
 }
 
-/** Negative elements are multiplied by slopes between `lower` and `upper`. */
+/** Negative elements are multiplied by slopes between `lower` and `upper`, or by the mean of both when not training. */
 function randomSlopes({ args, kwargs, result, cotangent, gradients }: Trial): void {
-  const { lower, upper } = kwargs as { lower: number; upper: number };
+  let { lower = 1 / 8, upper = 1 / 3 } = kwargs as { lower?: number; upper?: number };
+  if (!kwargs.training) lower = upper = (lower + upper) / 2;
   elements(args[0]).forEach((x, i) => {
     const slope = x === 0 ? 1 : result[i] / x;
-    assert.ok(x < 0 ? slope >= lower && slope <= upper : slope === 1, `element ${i} has slope ${slope}`);
+    const [least, greatest] = x < 0 ? [lower, upper] : [1, 1];
+    assert.ok(slope >= least - 1e-12 && slope <= greatest + 1e-12, `element ${i} has slope ${slope}`);
     assert.ok(Math.abs((gradients[0]?.[i] ?? Number.NaN) - cotangent[i] * slope) < 1e-12, `gradient ${i}`);
   });
 }
@@ -83,6 +85,7 @@ const properties: { readonly [op: string]: (trial: Trial) => void } = {
   // (N, C, H, W) or (N, C, L); (N, C, D, H, W) or (C, D, H, W)
   'nn.functional.dropout2d': (trial) => plainDropout(trial, sizeFrom(trial.shape, 2)),
   'nn.functional.dropout3d': (trial) => plainDropout(trial, sizeFrom(trial.shape, -3)),
+  'nn.functional.alpha_dropout': (trial) => alphaDropout(trial, 1),
   'nn.functional.feature_alpha_dropout': (trial) => alphaDropout(trial, sizeFrom(trial.shape, 2)),
   'nn.functional.rrelu': randomSlopes,
   normal: (trial) => {
