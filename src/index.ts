@@ -111,7 +111,7 @@ export {
   sum,
 } from './ops/reduction.ts';
 export { cummax, cummin, cumprod, cumsum, logcumsumexp } from './ops/scan.ts';
-export { pixelShuffle, pixelUnshuffle } from './ops/shuffle.ts';
+export { channelShuffle, pixelShuffle, pixelUnshuffle } from './ops/shuffle.ts';
 export * from './ops/softmax.ts';
 export * from './ops/sorting.ts';
 export { std, stdMean, var, varMean } from './ops/variance.ts';

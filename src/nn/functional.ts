@@ -9,7 +9,7 @@ export { scaledDotProductAttention } from '../ops/attention.ts';
 export * from '../ops/class-loss.ts';
 export { cosineSimilarity, normalize, pairwiseDistance, pdist } from '../ops/distance.ts';
 export * from '../ops/dropout.ts';
-export { embedding, oneHot } from '../ops/embedding.ts';
+export { embedding, embeddingBag, oneHot } from '../ops/embedding.ts';
 export { bilinear, linear } from '../ops/linear.ts';
 export {
   binaryCrossEntropy,
@@ -26,7 +26,7 @@ export * from '../ops/margin-loss.ts';
 export { batchNorm, groupNorm, instanceNorm, layerNorm, localResponseNorm, rmsNorm } from '../ops/normalization.ts';
 export { type Padding, type PaddingMode, pad } from '../ops/padding.ts';
 export { sigmoid, tanh } from '../ops/pointwise.ts';
-export { pixelShuffle, pixelUnshuffle } from '../ops/shuffle.ts';
+export { channelShuffle, pixelShuffle, pixelUnshuffle } from '../ops/shuffle.ts';
 export { logSoftmax, softmax } from '../ops/softmax.ts';
 
 /** max(x, 0), with derivative 0 at 0 (torch.nn.functional.relu). */

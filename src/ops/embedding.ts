@@ -54,6 +54,25 @@ function renormalize(weight: Tensor, input: Tensor, maxNorm: number, normType: n
   });
 }
 
+function checkTable(call: string, input: Tensor, weight: Tensor, sparse: boolean): void {
+  if (tensorOperand(`${call}: weight`, weight).ndim !== 2) {
+    throw new AdjointError('shape', `${call}: 'weight' must be 2-D, got shape ${showShape(weight.shape)}`);
+  }
+  if (isFloatingPoint(tensorOperand(call, input).dtype)) {
+    throw new AdjointError('dtype', `${call}: expected indices of an integer dtype, got ${input.dtype}`);
+  }
+  if (sparse) throw new AdjointError('unsupported', `${call}: there are no sparse gradients; leave sparse out`);
+}
+
+/** The row that is not learnt, counted from the front, or -1. */
+function checkPadding(paddingIdx: number | null, rows: number): number {
+  if (paddingIdx === null) return -1;
+  if (!(paddingIdx >= -rows && paddingIdx < rows)) {
+    throw new AdjointError('index', `Padding_idx must be within num_embeddings: ${show(paddingIdx)} of ${rows}`);
+  }
+  return paddingIdx < 0 ? paddingIdx + rows : paddingIdx;
+}
+
 /**
  * The rows of `weight` with the numbers in `input`, in a new last dimension (torch.nn.functional.embedding).
  * @param paddingIdx a row that gets no gradient; negative ones count from the end
@@ -73,20 +92,113 @@ export const embedding = named(
     scaleGradByFreq: boolean = false,
     sparse: boolean = false,
   ): Tensor => {
-    if (tensorOperand('embedding: weight', weight).ndim !== 2) {
-      throw new AdjointError('shape', `embedding: 'weight' must be 2-D, got shape ${showShape(weight.shape)}`);
-    }
-    if (isFloatingPoint(tensorOperand('embedding', input).dtype)) {
-      throw new AdjointError('dtype', `embedding: expected indices of an integer dtype, got ${input.dtype}`);
-    }
-    if (sparse) throw new AdjointError('unsupported', 'embedding: there are no sparse gradients; leave sparse out');
-    const rows = weight.shape[0];
-    if (paddingIdx !== null && !(paddingIdx >= -rows && paddingIdx < rows)) {
-      throw new AdjointError('index', `Padding_idx must be within num_embeddings: ${show(paddingIdx)} of ${rows}`);
-    }
+    checkTable('embedding', input, weight, sparse);
+    const padding = checkPadding(paddingIdx, weight.shape[0]);
     if (maxNorm !== null) renormalize(weight, input, maxNorm, normType);
-    const padding = paddingIdx === null ? -1 : paddingIdx < 0 ? paddingIdx + rows : paddingIdx;
     return apply(Embedding, { paddingIdx: padding, scaleGradByFreq }, [weight, input]);
+  },
+);
+
+/** Which bag each index is in, and how many bags there are. */
+function bagsOf(input: Tensor, offsets: Tensor | null, includeLastOffset: boolean): { bags: number[]; count: number } {
+  if (input.ndim === 2) {
+    if (offsets) throw new AdjointError('argument', 'embeddingBag: if input is 2D, then offsets has to be null');
+    const [count, size] = input.shape;
+    return { bags: Array.from({ length: count * size }, (_, i) => Math.floor(i / size)), count };
+  }
+  if (input.ndim !== 1 || offsets?.ndim !== 1) {
+    throw new AdjointError(
+      'shape',
+      `embeddingBag: expected an input of 2D, or of 1D with offsets of 1D, got ${showShape(input.shape)}`,
+    );
+  }
+  const starts = Array.from(offsets.toTypedArray(), Number);
+  const total = input.numel();
+  if (starts[0] !== 0 || starts.some((start, k) => start < (starts[k - 1] ?? 0) || start > total)) {
+    throw new AdjointError(
+      'argument',
+      `embeddingBag: offsets must start at 0, ascend and not exceed the ${total} indices, got ${show(starts)}`,
+    );
+  }
+  const count = includeLastOffset ? starts.length - 1 : starts.length;
+  const bags: number[] = [];
+  for (let bag = 0; bag < count; bag++) {
+    const end = starts[bag + 1] ?? total;
+    for (let i = starts[bag]; i < end; i++) bags.push(bag);
+  }
+  return { bags, count };
+}
+
+/**
+ * The sum, mean or maximum of the rows of `weight` in each bag of numbers (torch.nn.functional.embedding_bag).
+ * @param input the numbers: a row for each bag, or all in one dimension
+ * @param offsets where each bag begins in an input of one dimension; with `includeLastOffset` also where the last one ends
+ * @param perSampleWeights what each row is multiplied by before a sum
+ * @param paddingIdx a row that does not count
+ */
+export const embeddingBag = named(
+  'embeddingBag',
+  [
+    'weight',
+    'offsets',
+    'maxNorm',
+    'normType',
+    'scaleGradByFreq',
+    'mode',
+    'sparse',
+    'perSampleWeights',
+    'includeLastOffset',
+    'paddingIdx',
+  ],
+  (
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor | null = null,
+    maxNorm: number | null = null,
+    normType: number = 2,
+    scaleGradByFreq: boolean = false,
+    mode: 'sum' | 'mean' | 'max' = 'mean',
+    sparse: boolean = false,
+    perSampleWeights: Tensor | null = null,
+    includeLastOffset: boolean = false,
+    paddingIdx: number | null = null,
+  ): Tensor => {
+    checkTable('embeddingBag', input, weight, sparse);
+    if (mode !== 'sum' && mode !== 'mean' && mode !== 'max') {
+      throw new AdjointError('argument', `embeddingBag: mode has to be one of sum, mean or max, got ${show(mode)}`);
+    }
+    if (perSampleWeights && (mode !== 'sum' || perSampleWeights.numel() !== input.numel())) {
+      throw new AdjointError(
+        'argument',
+        `embeddingBag: perSampleWeights needs mode 'sum' and the shape of the input, got mode ${show(mode)} and ${showShape(perSampleWeights.shape)}`,
+      );
+    }
+    const padding = checkPadding(paddingIdx, weight.shape[0]);
+    const { bags, count } = bagsOf(input, offsets, includeLastOffset);
+    if (maxNorm !== null) renormalize(weight, input, maxNorm, normType);
+    // only what is in a bag and counts
+    const indices = Array.from(input.toTypedArray(), Number);
+    const kept = bags.flatMap((_, i) => (indices[i] === padding ? [] : [i]));
+    const places = fromElements(kept, [kept.length], 'int32');
+    const bag = fromElements(
+      kept.map((i) => bags[i]),
+      [kept.length],
+      'int32',
+    );
+    const looked = apply(Embedding, { paddingIdx: -1, scaleGradByFreq }, [weight, input.take(places)]);
+    const rows = perSampleWeights ? looked.mul(perSampleWeights.take(places).unsqueeze(1)) : looked;
+    const none = filled([count, weight.shape[1]], 0, weight.dtype);
+    if (mode === 'max') return none.indexReduce(0, bag, rows, 'amax', false);
+    const sums = none.indexAdd(0, bag, rows);
+    if (mode === 'sum') return sums;
+    const sizes = new Array<number>(count).fill(0);
+    for (const i of kept) sizes[bags[i]]++;
+    const divisors = fromElements(
+      sizes.map((size) => Math.max(size, 1)),
+      [count, 1],
+      weight.dtype,
+    );
+    return sums.div(divisors);
   },
 );
 

@@ -128,9 +128,18 @@ export const pad = named(
           `one or two others; got input ${showShape(x.shape)} and pad ${showShape(widths)}`,
       );
     }
-    return around.reduce((padded, [before, after], d) => {
+    // what a negative border takes away does not come round again
+    const start =
+      mode === 'circular'
+        ? constantPadNd(
+            x,
+            widths.map((n) => Math.min(n, 0)),
+          )
+        : x;
+    return around.reduce((padded, border, d) => {
+      const size = padded.shape[d];
+      const [before, after] = mode === 'circular' ? border.map((n) => Math.max(n, 0)) : border;
       if (before === 0 && after === 0) return padded;
-      const size = x.shape[d];
       if (Math.max(before, after) > widest[mode](size)) {
         throw new AdjointError(
           'shape',
@@ -139,6 +148,6 @@ export const pad = named(
       }
       const picked = Array.from({ length: size + before + after }, (_, i) => sources[mode](i - before, size));
       return padded.indexSelect(d, fromElements(picked, [picked.length], 'int32'));
-    }, x);
+    }, start);
   },
 );

@@ -61,3 +61,24 @@ export const pixelUnshuffle = named(
       .reshape([...batch, c * r * r, height / r, width / r]);
   },
 );
+
+/**
+ * Interleaves `groups` groups of neighbouring channels, dimension 1 of shape (N, C, ...) (torch.nn.functional.channel_shuffle).
+ * @throws if the channels cannot be divided so
+ */
+export const channelShuffle = named('channelShuffle', ['groups'], (x: Tensor, groups: number): Tensor => {
+  if (x.ndim < 3) {
+    throw new AdjointError('shape', `channelShuffle expects input with > 2 dims, got shape ${showShape(x.shape)}`);
+  }
+  const [batch, channels, ...rest] = x.shape;
+  if (checkSize(groups, 'groups') === 0 || channels % groups !== 0) {
+    throw new AdjointError(
+      'shape',
+      `Number of channels must be divisible by groups. Got ${channels} channels and ${groups} groups.`,
+    );
+  }
+  return x
+    .reshape([batch, groups, channels / groups, ...rest])
+    .transpose(1, 2)
+    .reshape(x.shape);
+});
