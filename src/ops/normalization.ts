@@ -123,7 +123,7 @@ function trailing(call: string, x: Tensor, normalizedShape: Shape, parameters: r
 }
 
 /**
- * Layer normalisation with what its derivative needs: `[out, mean, rstd]` (torch.native_layer_norm).
+ * Layer normalisation with what its derivative needs, outside the graph: `[out, mean, rstd]` (torch.native_layer_norm).
  * @throws if the input does not end in `normalizedShape`, or weight or bias are not of it
  */
 export const nativeLayerNorm = named(
@@ -131,7 +131,8 @@ export const nativeLayerNorm = named(
   ['normalizedShape', 'weight', 'bias', 'eps'],
   (x: Tensor, normalizedShape: Shape, w: Affinity, b: Affinity, eps: number): [Tensor, Tensor, Tensor] => {
     const dims = trailing('nativeLayerNorm', x, normalizedShape, [w, b]);
-    return applySeveral(LayerNorm, { dims, eps }, operands(x, w, b)) as [Tensor, Tensor, Tensor];
+    const [out, average, deviation] = applySeveral(LayerNorm, { dims, eps }, operands(x, w, b));
+    return [out, average.detach(), deviation.detach()];
   },
 );
 
@@ -292,8 +293,8 @@ export const batchNorm = named(
 );
 
 /**
- * Batch normalisation with what its derivative needs: `[out, mean, rstd]`, of which the last two are empty unless in training
- * (torch.native_batch_norm).
+ * Batch normalisation with what its derivative needs, outside the graph: `[out, mean, rstd]`, of which the last two are empty unless in
+ * training (torch.native_batch_norm).
  */
 export const nativeBatchNorm = named(
   'nativeBatchNorm',
@@ -316,7 +317,7 @@ export const nativeBatchNorm = named(
       return [out, Tensor.empty([0], x.dtype), Tensor.empty([0], x.dtype)];
     }
     const [out, average, deviation] = normalizedBy(x, allBut(x, [1]), [w, b], running, momentum, eps);
-    return [out, average.reshape([-1]), deviation.reshape([-1])];
+    return [out, average.detach().reshape([-1]), deviation.detach().reshape([-1])];
   },
 );
 
