@@ -38,12 +38,13 @@ function dropout({ args, result, cotangent, gradients }: Trial, kept: Line, drop
   }
 }
 
-const probability = ({ kwargs: { p = 0.5, training = true } }: Trial): number => (training ? (p as number) : 0);
+const probability = ({ kwargs: { p = 0.5, training } }: Trial, byDefault: boolean): number =>
+  (training ?? byDefault) ? (p as number) : 0;
 const sizeFrom = (shape: readonly number[], dim: number): number => shape.slice(dim).reduce((a, b) => a * b, 1);
 
 /** What is kept is scaled by 1 / (1 - p). */
 function plainDropout(trial: Trial, channelSize: number): void {
-  const p = probability(trial);
+  const p = probability(trial, true);
   const zero = { slope: 0, intercept: 0 };
   const kept = { slope: 1 / (1 - p), intercept: 0 };
   dropout(trial, p === 1 ? zero : kept, p === 0 ? kept : zero, channelSize);
@@ -51,7 +52,7 @@ function plainDropout(trial: Trial, channelSize: number): void {
 
 /** What is dropped becomes the least value of selu, and everything is scaled to keep mean and variance. */
 function alphaDropout(trial: Trial, channelSize: number): void {
-  const p = probability(trial);
+  const p = probability(trial, false);
   const least = -1.7580993408473766;
   const slope = 1 / Math.sqrt((least * least * p + 1) * (1 - p));
   const kept = { slope, intercept: -slope * least * p };
