@@ -28,9 +28,9 @@ export const reducedShape = (shape: Shape, { dims, keepdim }: Along): number[] =
 /** How many elements each result is made of. */
 export const reducedCount = (shape: Shape, { dims }: Along): number => dims.reduce((n, d) => n * shape[d], 1);
 
-/** A tensor shaped as a result, with the reduced dimensions as 1 again. */
+/** A tensor shaped as a result, with the reduced dimensions as 1 again; without dimensions it broadcasts as it is. */
 export const restored = (r: Tensor, { shapes: [shape], params }: OperatorNode<Along>): Tensor =>
-  params.keepdim ? r : r.reshape(reducedShape(shape, { dims: params.dims, keepdim: true }));
+  params.keepdim || r.ndim === 0 ? r : r.reshape(reducedShape(shape, { dims: params.dims, keepdim: true }));
 
 /** The cotangent of a reduction, repeated along what was reduced. */
 export const spread = <P extends Along>(g: Tensor, node: OperatorNode<P>): Tensor =>
