@@ -62,7 +62,7 @@ export { embedding } from './ops/embedding.ts';
 export * from './ops/extremum.ts';
 export * from './ops/gather-scatter.ts';
 export * from './ops/grid.ts';
-export { ellipsis, type IndexItem, slice } from './ops/index-expression.ts';
+export { ellipsis, type IndexItem, type Slice, slice } from './ops/index-expression.ts';
 export { indexPut, maskedScatter, maskedSelect, nonzero, put, take } from './ops/indexing.ts';
 export * from './ops/join.ts';
 export * from './ops/linalg.ts';

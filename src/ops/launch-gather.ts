@@ -42,7 +42,7 @@ function run(how: Combination | null, table: Tensor, places: Places, dense: Tens
   const bytes = count * bytesOf.int32;
   const positions = allocate(bytes);
   try {
-    for (let k = 0; k < places.indices.length; k++) locate(places, k, positions);
+    for (let k = 0; k < places.indices.length; k++) fillPositions(places, k, positions);
     const kernel = mover(table, how, places.run === 1);
     const addresses = [stage(table), positions, stage(dense)];
     heap.int32.set([...addresses, places.run], descriptor >> 2);
@@ -54,15 +54,15 @@ function run(how: Combination | null, table: Tensor, places: Places, dense: Tens
   }
 }
 
-const locators = new Map<number, Kernel>();
+const fillers = new Map<number, Kernel>();
 
 /** Computes the positions that index tensor number `k` leads to, on top of those before it. */
-function locate({ grid, strides, indices }: Places, k: number, positions: number): void {
+function fillPositions({ grid, strides, indices }: Places, k: number, positions: number): void {
   const { index, along, dim, size, stride, wrap } = indices[k];
   const further = k > 0;
   const key = codeOf[index.dtype] * 2 + Number(further);
-  let kernel = locators.get(key);
-  if (!kernel) locators.set(key, (kernel = positionsKernel(index.dtype, further)));
+  let kernel = fillers.get(key);
+  if (!kernel) fillers.set(key, (kernel = positionsKernel(index.dtype, further)));
 
   const loops = foldLoops(grid, [along, strides]);
   const inner = loops.sizes.length - 1;

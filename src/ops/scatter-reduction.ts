@@ -33,7 +33,7 @@ const FailTwice = primitive<string>('DelayedError', (_, x) => x.clone(), [
   vjp((_, { params: name }) => {
     throw new AdjointError(
       'autograd',
-      `${name}(): Double backward is unsupported for src when >1 zeros in src are scattered to the same position in self`,
+      `${name[0].toLowerCase()}${name.slice(1)}(): Double backward is unsupported for src when >1 zeros in src are scattered to the same position in self`,
     );
   }),
 ]);

@@ -60,58 +60,61 @@ const ramp = (shape: readonly number[]): Tensor =>
 const flat = (x: Tensor): number[] => [...x.toTypedArray()].map(Number);
 const ints = (data: number | number[] | number[][]): Tensor => tensor(data, { dtype: 'int64' });
 
-describe('index expressions give what PyTorch gives', () => {
-  const text = ({ shape, items }: Case): string =>
-    `x[${JSON.stringify(items).slice(1, -1)}] of ${JSON.stringify(shape)}`;
+/** Reads, differentiates and writes as one case says. */
+function check({ shape, items, error, picked, view, grad, put }: Case): void {
+  const x = ramp(shape);
+  if (error !== undefined) {
+    assert.throws(
+      () => x.index(...items.map(decode)),
+      (thrown) => {
+        assert.ok(thrown instanceof AdjointError);
+        // what a mask or an index tensor is compared with depends on whether views were taken before
+        const start = error.match(/^(The shape of the mask|index -?\d+ is out of bounds)/)?.[0] ?? error;
+        if (!reworded.some((text) => error.startsWith(text)))
+          assert.ok(thrown.message.startsWith(start), thrown.message);
+        return true;
+      },
+    );
+    assert.throws(() => x.indexPut_(items.map(decode), 1), AdjointError);
+    assert.deepEqual(flat(x), flat(ramp(shape)));
+    return;
+  }
+  const index = items.map(decode);
+  const result = x.index(...index);
+  assert.deepEqual(result.shape, picked?.shape);
+  assert.deepEqual(flat(result), picked?.data);
+  assert.equal(result.storage === x.storage, view, 'whether it is a view');
+
+  const weights = ramp(result.shape).add(1);
+  const leaf = ramp(shape).requiresGrad_();
+  const [g] = autograd.grad(
+    leaf
+      .index(...index)
+      .mul(weights)
+      .sum(),
+    leaf,
+  );
+  assert.deepEqual(flat(g), grad);
+
+  if (!put) return;
+  const written = ramp(shape);
+  assert.equal(written.indexPut_(index, weights.neg()), written);
+  assert.deepEqual(flat(written), put);
+  assert.deepEqual(flat(ramp(shape).indexPut(index, weights.neg())), put);
+  assert.deepEqual(
+    flat(ramp(shape).indexPut_(index, weights.neg(), true)),
+    flat(x).map((v, k) => v - flat(g)[k]),
+  );
+}
+
+test(`${cases.length} index expressions give what PyTorch gives`, () => {
   for (const [i, sample] of cases.entries()) {
-    test(`${i}: ${text(sample)}`, () => {
-      const { shape, items, error, picked, view, grad, put } = sample;
-      const x = ramp(shape);
-      if (error !== undefined) {
-        assert.throws(
-          () => x.index(...items.map(decode)),
-          (thrown) => {
-            assert.ok(thrown instanceof AdjointError);
-            // what a mask or an index tensor is compared with depends on whether views were taken before
-            const start = error.match(/^(The shape of the mask|index -?\d+ is out of bounds)/)?.[0] ?? error;
-            if (!reworded.some((text) => error.startsWith(text)))
-              assert.ok(thrown.message.startsWith(start), thrown.message);
-            return true;
-          },
-        );
-        assert.throws(() => x.indexPut_(items.map(decode), 1), AdjointError);
-        assert.deepEqual(flat(x), flat(ramp(shape)));
-        return;
-      }
-      const index = items.map(decode);
-      const result = x.index(...index);
-      assert.deepEqual(result.shape, picked?.shape);
-      assert.deepEqual(flat(result), picked?.data);
-      assert.equal(result.storage === x.storage, view, 'whether it is a view');
-
-      const weights = ramp(result.shape).add(1);
-      const leaf = ramp(shape).requiresGrad_();
-      const [g] = autograd.grad(
-        leaf
-          .index(...index)
-          .mul(weights)
-          .sum(),
-        leaf,
-      );
-      assert.deepEqual(flat(g), grad);
-
-      if (!put) return;
-      const written = ramp(shape);
-      assert.equal(written.indexPut_(index, weights.neg()), written);
-      assert.deepEqual(flat(written), put);
-      assert.deepEqual(flat(ramp(shape).indexPut(index, weights.neg())), put);
-      const added = ramp(shape).indexPut_(index, weights.neg(), true);
-      const expected = ramp(shape);
-      assert.deepEqual(
-        flat(added),
-        flat(expected).map((v, k) => v - (grad as number[])[k]),
-      );
-    });
+    try {
+      check(sample);
+    } catch (cause) {
+      const text = JSON.stringify(sample.items).slice(1, -1);
+      throw new Error(`case ${i}: x[${text}] of shape [${sample.shape}]: ${(cause as Error).message}`, { cause });
+    }
   }
 });
 
@@ -320,6 +323,76 @@ describe('functions, methods and names of arguments', () => {
       [0, 0, 0, 0, 0],
     ]);
   });
+});
+
+describe('derivatives of first and second order against finite differences', () => {
+  const wide = (shape: readonly number[], from = 1): Tensor =>
+    tensor(
+      flat(ramp(shape)).map((v) => Math.sin(v * 7 + from) * 2),
+      { dtype: 'float64' },
+    ).reshape([...shape]);
+  const leafOf = (shape: readonly number[], from?: number): Tensor => wide(shape, from).requiresGrad_();
+  const two = ints([1, 1]);
+  const rows = ints([
+    [0, 2, 1, 0],
+    [0, 2, 0, 1],
+  ]);
+  const mask = tensor([[true], [false], [true]]);
+  const withZero = (): Tensor => leafOf([2, 4], 3).detach().indexPut_([0, 1], 0).requiresGrad_();
+  type Operator = (x: Tensor, src: Tensor) => Tensor;
+  const bySrc: { readonly [name: string]: Operator } = {
+    scatter: (x, src) => x.scatter(0, ints([[0, 2, 1, 0]]), src),
+    'scatter in place': (x, src) => x.mul(x).scatter_(0, ints([[0, 2, 1, 0]]), src.mul(src)),
+    scatterAdd: (x, src) => x.mul(x).scatterAdd(0, rows, src.mul(src)),
+    'scatterReduce mean': (x, src) => x.mul(x).scatterReduce(0, rows, src.mul(src), 'mean', false),
+    'scatterReduce prod': (x, src) => x.scatterReduce(0, rows, src, 'prod'),
+    'scatterReduce prod of others': (x, src) => x.scatterReduce(0, rows, src, 'prod', { includeSelf: false }),
+    'scatterReduce amax': (x, src) => x.mul(x).scatterReduce(0, rows, src.mul(src), 'amax'),
+    'scatterReduce amin of others': (x, src) => x.mul(x).scatterReduce(0, rows, src.mul(src), 'amin', false),
+    'scatter multiply': (x, src) => x.scatter(0, rows, src, 'multiply'),
+    indexAdd: (x, src) => x.mul(x).indexAdd(0, two, src.mul(src), { alpha: 3 }),
+    indexCopy: (x, src) => x.mul(x).indexCopy(0, ints([2, 0]), src.mul(src)),
+    indexFill: (x, src) => x.mul(x).indexFill(1, two, src.mul(src).index(0, 0)),
+    'indexReduce prod': (x, src) => x.indexReduce(0, two, src, 'prod'),
+    'indexReduce amax': (x, src) => x.mul(x).indexReduce(0, two, src.mul(src), 'amax', false),
+    put: (x, src) => x.mul(x).put(ints([[5, -1, 7, 0]]), src.mul(src).index(0)),
+    'put accumulate': (x, src) => x.mul(x).put(ints([5, -1, 5, 0]), src.mul(src).index(1), true),
+    maskedScatter: (x, src) => x.mul(x).maskedScatter(mask, src.mul(src)),
+    indexPut: (x, src) => x.mul(x).indexPut([ints([2, 0]), slice()], src.mul(src)),
+    'indexPut accumulate': (x, src) => x.mul(x).indexPut([two], src.mul(src), true),
+    'indexPut by a mask': (x, src) => x.mul(x).indexPut([mask.squeeze(1)], src.mul(src)),
+    where: (x, src) => where(mask, x.mul(x), src.mul(src).index(0)),
+  };
+  for (const [name, operator] of Object.entries(bySrc)) {
+    test(name, () => {
+      const inputs = [leafOf([3, 4]), name.endsWith('prod') ? withZero() : leafOf([2, 4], 5)];
+      assert.ok(autograd.gradcheck(operator, inputs));
+      assert.ok(autograd.gradgradcheck(operator, inputs));
+    });
+  }
+
+  const reading: { readonly [name: string]: (x: Tensor) => Tensor } = {
+    gather: (x) => x.mul(x).gather(0, rows),
+    takeAlongDim: (x) => x.mul(x).takeAlongDim(ints([[-1], [0], [0]]), 1),
+    indexSelect: (x) => x.mul(x).indexSelect(1, two),
+    take: (x) => x.mul(x).take(ints([[5, -1], [5, 0]])), // biome-ignore format: a matrix
+    maskedSelect: (x) => x.mul(x).maskedSelect(mask),
+    'index tensors apart': (x) => x.mul(x).reshape(3, 2, 2).index([0, 0, 2], slice(), [1, 1, 0]),
+    'a mask over dimensions that lie apart': (x) =>
+      x
+        .mul(x)
+        .t()
+        .index(wide([4, 3]).gt(0)),
+    sort: (x) => x.mul(x).sort(0, true).values,
+    topk: (x) => x.mul(x).topk(2).values,
+    kthvalue: (x) => x.mul(x).kthvalue(2, 0).values,
+  };
+  for (const [name, operator] of Object.entries(reading)) {
+    test(name, () => {
+      assert.ok(autograd.gradcheck(operator, leafOf([3, 4])));
+      assert.ok(autograd.gradgradcheck(operator, leafOf([3, 4])));
+    });
+  }
 });
 
 describe('what does not fit is refused, and nothing is written', () => {
