@@ -80,7 +80,7 @@ const normalization = (name: string): Primitive<Over> =>
         rstd,
       ),
       vjp<Over, Gradients>(
-        ([g], _, x, average, deviation) => g && g.mul(Standard.call(x, average, deviation)),
+        ([g], _, x, average, deviation) => g?.mul(Standard.call(x, average, deviation)) ?? null,
         input,
         mean,
         rstd,
@@ -205,7 +205,7 @@ export const groupNorm = named(
     checkChannels('groupNorm', channels, [w, b]);
     const size = channels / numGroups;
     const rest = numelOf(x.shape.slice(2));
-    const shaped = (t: Affinity): Affinity => t && t.reshape([numGroups, size, 1]);
+    const shaped = (t: Affinity): Affinity => t?.reshape([numGroups, size, 1]) ?? null;
     const inputs = operands(x.reshape([samples, numGroups, size, rest]), shaped(w), shaped(b));
     return applySeveral(GroupNorm, { dims: [2, 3], eps }, inputs)[0].reshape(x.shape);
   },

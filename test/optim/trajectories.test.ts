@@ -18,10 +18,32 @@ const numbers = (x: Tensor): number[] => Array.from(x.toTypedArray(), Number);
 for (const { optimizer, options, dtype, steps } of recording.cases) {
   test(`${optimizer} ${JSON.stringify(options)} in ${dtype} moves as in PyTorch`, () => {
     const leaf = { dtype, requiresGrad: true } as const;
-    const weight = tensor([[0.5, -1, 0.25], [2, 0.125, -0.75]], leaf); // biome-ignore format: a matrix
+    const weight = tensor(
+      [
+        [0.5, -1, 0.25],
+        [2, 0.125, -0.75],
+      ],
+      leaf,
+    );
     const bias = tensor([0.1, -0.2, 0.3], leaf);
-    const x = tensor([[1, 2], [-1.5, 0.5], [0.25, -2], [3, 1]], { dtype }); // biome-ignore format: a matrix
-    const y = tensor([[0.5, -0.5, 0], [1, 0.25, -1], [0, 0.75, 0.5], [-0.25, 0, 1]], { dtype }); // biome-ignore format: a matrix
+    const x = tensor(
+      [
+        [1, 2],
+        [-1.5, 0.5],
+        [0.25, -2],
+        [3, 1],
+      ],
+      { dtype },
+    );
+    const y = tensor(
+      [
+        [0.5, -0.5, 0],
+        [1, 0.25, -1],
+        [0, 0.75, 0.5],
+        [-0.25, 0, 1],
+      ],
+      { dtype },
+    );
     const named = Object.fromEntries(Object.entries(options).map(([name, value]) => [camelCase(name), value]));
     const own = new optim[optimizer]([weight, bias], named);
     steps.forEach((expected, step) => {
