@@ -107,6 +107,26 @@ describe('registerHook on a tensor', () => {
     );
   });
 
+  test('may run the engine itself', () => {
+    const x = leaf([1, 2]);
+    const w = leaf([3, 4]);
+    const penalty = w.mul(w).sum();
+    const y = x.mul(1);
+    y.registerHook((g) => g.add(autograd.grad(penalty, w)[0]));
+    y.mul(w).sum().backward();
+    assert.deepEqual(gradOf(x), [9, 12]);
+    assert.deepEqual(gradOf(w), [1, 2]);
+  });
+
+  test('runs in the mode of the backward that calls it', () => {
+    const x = leaf([1, 2]);
+    const modes: boolean[] = [];
+    x.registerHook(() => void modes.push(isGradEnabled()));
+    autograd.grad(x.mul(x).sum(), x);
+    autograd.grad(x.mul(x).sum(), x, { createGraph: true });
+    assert.deepEqual(modes, [false, true]);
+  });
+
   test('must keep the shape, and needs a graph', () => {
     const x = leaf([1, 2]);
     x.registerHook(() => ones(3));

@@ -52,6 +52,14 @@ describe('noGrad', () => {
     assert.ok(w.isLeaf && w.requiresGrad);
   });
 
+  test('does not keep a graph that was recorded before from being run', () => {
+    const w = tensor([1, 2], { requiresGrad: true });
+    const loss = w.mul(w).sum();
+    noGrad(() => loss.backward({ retainGraph: true }));
+    inferenceMode(() => loss.backward());
+    assert.deepEqual(w.grad?.tolist(), [4, 8]);
+  });
+
   test('a new tensor may still ask for a gradient', () => {
     const w = noGrad(() => ones(2, { requiresGrad: true }));
     assert.equal(w.requiresGrad, true);
