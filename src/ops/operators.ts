@@ -6,7 +6,7 @@ import { Operator } from 'tsover-runtime';
 import type { Scalar } from '../core/dtype.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
-import { add, div, mul, pow, remainder, sub } from './pointwise.ts';
+import { add, div, mul, pow, reciprocal, remainder, rsub, sub } from './pointwise.ts';
 
 type Operand = Tensor | Scalar;
 type Binary = (left: Operand, right: Operand) => Tensor;
@@ -26,9 +26,13 @@ declare module '../core/tensor.ts' {
 
 const operators: [symbol: symbol, operation: Binary][] = [
   [Operator.plus, add],
-  [Operator.minus, sub],
+  // as Python's reflected operators
+  [Operator.minus, (left, right) => (left instanceof Tensor ? sub(left, right) : rsub(right, left))],
   [Operator.star, mul],
-  [Operator.slash, div],
+  [
+    Operator.slash,
+    (left, right) => (left instanceof Tensor ? div(left, right) : mul(reciprocal(right as Tensor), left)),
+  ],
   [Operator.percent, remainder],
   [Operator.starStar, pow],
 ];
