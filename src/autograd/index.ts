@@ -1,4 +1,5 @@
 export { type BackwardCall, backward, type GradCall, grad } from './backward.ts';
+export { Function, type FunctionCtx, onceDifferentiable } from './function.ts';
 export {
   type Checked,
   type GradcheckOptions,

@@ -6,7 +6,7 @@ import { isFloatingPoint } from '../core/dtype.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AccumulateGrad } from './accumulate.ts';
-import { hooksAt, type TensorHooks } from './hooks.ts';
+import { hooksAt } from './hooks.ts';
 import { mode, unrecorded } from './modes.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
 import { Packed, releasedError, type Saved, save } from './saved.ts';
@@ -125,7 +125,7 @@ export class OperatorNode<P> extends Node {
         const value = source >= 0 ? inputs[source] : results[-1 - source];
         const slot = this.slot(source);
         if (value === undefined || saved[slot] !== undefined) continue;
-        saved[slot] = typeof value === 'number' ? value : save(value);
+        saved[slot] = typeof value === 'number' ? value : save(value, source < 0 ? this : null);
         this.packed ||= saved[slot] instanceof Packed;
       }
     }
@@ -155,7 +155,7 @@ export class OperatorNode<P> extends Node {
   private unpack(source: Source): Operand {
     const value = this.saved?.[this.slot(source)];
     if (value === undefined) throw releasedError();
-    return typeof value === 'number' ? value : value.unpack(source < 0 ? this : null);
+    return typeof value === 'number' ? value : value.unpack();
   }
 
   override release(): void {
@@ -243,16 +243,21 @@ export function applyInPlace<P>(
   self.storage.version++;
   if (node) {
     node.outputs.push({ shape: self.shape, dtype: self.dtype });
-    const before = self._node?.tensorHooks?.get(self._outputNr);
-    rebase(self, node);
-    if (before?.retainedBy) retain(self, before);
+    rewrite(self, { node, nr: 0 }, 0);
     node.save([], [self]);
   }
   return self;
 }
 
-/** Keeps the gradient of what a tensor has become instead of that of what it was. */
-function retain(self: Tensor, before: TensorHooks): void {
+/**
+ * Makes a tensor that was written to the output of the write.
+ * @param input the input of the write that it was before
+ */
+export function rewrite(self: Tensor, write: Edge, input: number): void {
+  const before = self._node?.tensorHooks?.get(self._outputNr);
+  rebase(self, write, input);
+  if (!before?.retainedBy) return;
+  // the gradient that is kept is that of what the tensor has become
   hooksAt(edgeOf(self) as Edge).retainedBy = before.retainedBy;
   before.retainedBy = null;
 }

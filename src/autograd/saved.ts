@@ -4,16 +4,12 @@ import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { scoped, unrecorded } from './modes.ts';
 import type { Edge, Node } from './node.ts';
-import { edgeOf, nodeOf } from './primitive.ts';
+import { edgeOf } from './primitive.ts';
 
 /** A tensor that was saved. */
 export interface Saved {
-  /**
-   * The tensor as it was, in its place of the graph.
-   * @param maker the node that made it, if that is the node that saved it
-   * @throws if it was written to since
-   */
-  unpack(maker: Node | null): Tensor;
+  /** The tensor as it was, in its place of the graph. @throws if it was written to since */
+  unpack(): Tensor;
 }
 
 interface Hooks {
@@ -25,8 +21,11 @@ interface Hooks {
 const hooks: Hooks[] = [];
 let disabled: string | null = null;
 
-/** Saves a tensor, in the way that the hooks in force have it. */
-export function save(tensor: Tensor): Saved {
+/**
+ * Saves a tensor, in the way that the hooks in force have it.
+ * @param maker the node that saves it, if that is the node that made it
+ */
+export function save(tensor: Tensor, maker: Node | null): Saved {
   if (tensor.storage.inference) {
     throw new AdjointError(
       'autograd',
@@ -34,7 +33,7 @@ export function save(tensor: Tensor): Saved {
         'or use noGrad() instead of inferenceMode()',
     );
   }
-  return hooks.length === 0 ? new Kept(tensor) : new Packed(tensor, hooks[hooks.length - 1]);
+  return hooks.length === 0 ? new Kept(tensor, maker) : new Packed(tensor, hooks[hooks.length - 1]);
 }
 
 export function releasedError(): AdjointError {
@@ -50,17 +49,19 @@ export function releasedError(): AdjointError {
 /** The tensor itself, with the version that it had. */
 class Kept implements Saved {
   private readonly tensor: Tensor;
+  private readonly maker: Node | null;
   private readonly version: number;
 
-  constructor(tensor: Tensor) {
+  constructor(tensor: Tensor, maker: Node | null) {
     this.tensor = tensor;
+    this.maker = maker;
     this.version = tensor.storage.version;
   }
 
-  unpack(maker: Node | null): Tensor {
+  unpack(): Tensor {
     const { tensor, version } = this;
     if (tensor.storage.version === version) return tensor;
-    const node = maker ?? nodeOf(tensor);
+    const node = this.maker ?? tensor.gradFn;
     const origin = node ? ` which is output ${tensor._outputNr} of ${node.name()},` : '';
     throw new AdjointError(
       'inplace',

@@ -8,15 +8,18 @@ import { AdjointError } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
 import { enableGrad, mode } from './modes.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
-import { edgeOf, type OperatorNode, requiresGrad } from './primitive.ts';
+import { edgeOf, requiresGrad } from './primitive.ts';
 
 export interface ViewInfo {
   /** The tensor at the root: never a view itself. */
   readonly base: Tensor;
   /** The version of the memory at which the view's node was right. */
   version: number;
-  /** Why a write may not be recorded: it is one of several results of its operator, or was taken while nothing was recorded. */
-  readonly sealed: 'several' | 'unrecorded' | null;
+  /**
+   * Why a write may not be recorded: it is one of several results of its operator, it was taken while nothing was recorded, or it is
+   * the result of a custom function, which says itself what the gradient is.
+   */
+  readonly sealed: 'several' | 'unrecorded' | 'custom' | null;
 }
 
 /** What is kept of a new view of `of`. */
@@ -70,26 +73,34 @@ function checkSeal(tensor: Tensor, { sealed }: ViewInfo, event: string): void {
         "don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).",
     );
   }
-  if (sealed === 'several') {
-    const which = tensor._node ? `Output ${tensor._outputNr} of ${tensor._node.name()}` : 'This tensor';
-    throw new AdjointError(
-      'inplace',
-      `${which} is a view and ${event}. This view is the output of a function that returns multiple views. Such functions do not ` +
-        'allow the output views to be modified inplace. You should replace the inplace operation by an out-of-place one.',
-    );
-  }
+  if (sealed === null) return;
+  const which = tensor._node ? `Output ${tensor._outputNr} of ${tensor._node.name()}` : 'This tensor';
+  throw new AdjointError('inplace', `${which} is a view and ${event}. ${sealReasons[sealed]}`);
 }
 
-/** Makes `node` the history of `self`, and of what it is a view of. */
-export function rebase(self: Tensor, node: OperatorNode<unknown>): void {
+const sealReasons = {
+  several:
+    'This view is the output of a function that returns multiple views. Such functions do not allow the output views to be modified ' +
+    'inplace. You should replace the inplace operation by an out-of-place one.',
+  custom:
+    'This view was created inside a custom Function (or because an input was returned as-is) and the autograd logic to handle ' +
+    'view+inplace would override the custom backward associated with the custom Function, leading to incorrect gradients. This ' +
+    'behavior is forbidden. You can fix this by cloning the output of the custom Function.',
+};
+
+/**
+ * Makes a write the history of what was written to, and of what that is a view of.
+ * @param input the input of the write that it was before
+ */
+export function rebase(self: Tensor, write: Edge, input: number): void {
   const view = self._view;
   if (!view) {
-    self._node = node;
-    self._outputNr = 0;
+    self._node = write.node;
+    self._outputNr = write.nr;
     return;
   }
   const { base } = view;
-  const copy = new CopySlices(edgeOf(base), node, geometry(base), geometry(self));
+  const copy = new CopySlices(edgeOf(base), write.node, input, geometry(base), geometry(self));
   copy.outputs.push({ shape: base.shape, dtype: base.dtype });
   base._node = copy;
   base._outputNr = 0;
@@ -117,13 +128,15 @@ const geometry = ({ shape, strides, offset }: Tensor): Geometry => ({ shape, str
 
 /** A write into a part of the base, seen backward: the part's gradient goes through the write, the rest passes by. */
 class CopySlices extends Node {
-  private readonly write: OperatorNode<unknown>;
+  private readonly write: Node;
+  private readonly input: number;
   private readonly base: Geometry;
   private readonly view: Geometry;
 
-  constructor(baseEdge: Edge | null, write: OperatorNode<unknown>, base: Geometry, view: Geometry) {
-    super([baseEdge, ...write.edges.slice(1)]);
+  constructor(baseEdge: Edge | null, write: Node, input: number, base: Geometry, view: Geometry) {
+    super(write.edges.with(input, baseEdge));
     this.write = write;
+    this.input = input;
     this.base = base;
     this.view = view;
   }
@@ -134,15 +147,16 @@ class CopySlices extends Node {
 
   apply([gradient]: Gradients, wanted: (input: number) => boolean): Gradients {
     if (!gradient) return this.edges.map(() => null);
-    const { base, view } = this;
+    const { base, view, input } = this;
     const reach = base.shape.reduce((last, size, d) => last + (size - 1) * base.strides[d], 1);
     const storage = Storage.allocate(gradient.dtype, Math.max(reach, 0));
     const whole = new Tensor(storage, base.shape, base.strides, 0).copy_(gradient);
     const part = whole.asStrided(view.shape, view.strides, view.offset - base.offset);
-    const [own, ...others] = this.write.apply([part.clone()], (k) => (k === 0 ? true : wanted(k)));
+    const gradients = this.write.apply([part.clone()], (k) => k === input || wanted(k));
+    const own = gradients[input];
     if (own) part.copy_(own);
     else part.zero_();
-    return [whole, ...others];
+    return gradients.with(input, whole);
   }
 
   override get foreign(): boolean {
