@@ -6,9 +6,9 @@ import { numelOf, type Shape, sameShape, showShape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import * as s from '../kernels/expr.ts';
-import { checkReduction, type LossReduction, reduced } from './loss.ts';
+import { checkReduction, checkTensors, type LossReduction, reduced } from './loss.ts';
 import { named } from './named.ts';
-import { Pointwise, tensorOperand } from './pointwise-operator.ts';
+import { Pointwise } from './pointwise-operator.ts';
 
 interface ClassLosses {
   readonly reduction: LossReduction;
@@ -98,8 +98,7 @@ export const nllLoss = named(
 );
 
 function checkClasses(call: string, input: Tensor, target: Tensor, weight: Tensor | null): void {
-  tensorOperand(call, input);
-  tensorOperand(`${call}: target`, target);
+  checkTensors(call, input, target);
   if (isFloatingPoint(target.dtype)) {
     throw new AdjointError('dtype', `${call}: target must hold classes in an integer dtype, got ${target.dtype}`);
   }
@@ -144,9 +143,9 @@ export const crossEntropy = named(
     if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
       throw new AdjointError('argument', `label_smoothing must be between 0.0 and 1.0. Got: ${show(labelSmoothing)}`);
     }
-    tensorOperand('crossEntropy', input);
+    checkTensors('crossEntropy', input, target);
     const logs = input.logSoftmax(classDim(input));
-    if (sameShape(input.shape, tensorOperand('crossEntropy: target', target).shape) && isFloatingPoint(target.dtype)) {
+    if (sameShape(input.shape, target.shape) && isFloatingPoint(target.dtype)) {
       return ofProbabilities(logs, target, weight, reduction, labelSmoothing);
     }
     checkClasses('crossEntropy', input, target, weight);
@@ -211,6 +210,7 @@ export const klDiv = named(
     reduction: LossReduction | 'batchmean' = 'mean',
     logTarget: boolean = false,
   ): Tensor => {
+    checkTensors('klDiv', input, target);
     const losses = logTarget ? target.exp().mul(target.sub(input)) : xlogx.call(target).sub(target.mul(input));
     if (reduction === 'batchmean') return input.ndim === 0 ? losses.sum() : losses.sum().div(input.shape[0]);
     return reduced('klDiv', losses, reduction);

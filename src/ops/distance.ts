@@ -6,6 +6,7 @@ import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import { broadcastTensors } from './join.ts';
 import { named } from './named.ts';
+import { tensorOperand } from './pointwise-operator.ts';
 
 /**
  * The cosine of the angle between x1 and x2 along `dim`, where no length counts as less than eps (torch.nn.functional.cosine_similarity).
@@ -29,12 +30,12 @@ export const pairwiseDistance = named(
   'pairwiseDistance',
   ['x2', 'p', 'eps', 'keepdim'],
   (x1: Tensor, x2: Tensor, p: number = 2, eps: number = 1e-6, keepdim: boolean = false): Tensor =>
-    x1.sub(x2).add(eps).norm(p, -1, keepdim),
+    tensorOperand('pairwiseDistance', x1).sub(tensorOperand('pairwiseDistance: x2', x2)).add(eps).norm(p, -1, keepdim),
 );
 
 /** The p-norms of the differences between all pairs of rows, those of the first row first (torch.nn.functional.pdist). */
 export const pdist = named('pdist', ['p'], (x: Tensor, p: number = 2): Tensor => {
-  if (x.ndim !== 2) {
+  if (tensorOperand('pdist', x).ndim !== 2) {
     throw new AdjointError('shape', `pdist only supports 2D tensors, got shape ${showShape(x.shape)}`);
   }
   const [rows] = x.shape;
@@ -55,5 +56,5 @@ export const normalize = named(
   'normalize',
   ['p', 'dim', 'eps'],
   (x: Tensor, p: number = 2, dim: number = 1, eps: number = 1e-12): Tensor =>
-    x.div(x.norm(p, dim, true).clampMin(eps).expand(x.shape)),
+    tensorOperand('normalize', x).div(x.norm(p, dim, true).clampMin(eps).expand(x.shape)),
 );

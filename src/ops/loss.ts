@@ -26,6 +26,11 @@ export function checkReduction(call: string, reduction: unknown): void {
   }
 }
 
+/** Throws unless all of these are tensors. */
+export function checkTensors(call: string, ...operands: readonly unknown[]): void {
+  for (const x of operands) tensorOperand(call, x as Tensor);
+}
+
 /** The losses reduced as told. */
 export function reduced(call: string, losses: Tensor, reduction: LossReduction): Tensor {
   checkReduction(call, reduction);
@@ -43,7 +48,7 @@ export function elementwise(
   name: string,
   expression: (...inputs: Expr[]) => Expr,
   partials: readonly (Expression | null)[],
-): (call: string, reduction: LossReduction, ...operands: Operand[]) => Tensor {
+): (call: string, reduction: LossReduction, input: Tensor, target: Tensor, ...options: Operand[]) => Tensor {
   const arity = partials.length;
   const losses = new Pointwise(name, expression, arity);
   /** The mean's share of the cotangent is the same for every element. */
@@ -65,7 +70,7 @@ export function elementwise(
   );
   return (call, reduction, ...operands) => {
     checkReduction(call, reduction);
-    for (const x of operands) if (typeof x !== 'number') tensorOperand(call, x);
+    checkTensors(call, operands[0], operands[1]);
     return apply(Loss, reduction, operands);
   };
 }
@@ -88,8 +93,10 @@ export const mseLoss = named(
 export const l1Loss = named(
   'l1Loss',
   ['target', 'reduction'],
-  (input: Tensor, target: Tensor, reduction: LossReduction = 'mean'): Tensor =>
-    reduced('l1Loss', input.sub(target).abs(), reduction),
+  (input: Tensor, target: Tensor, reduction: LossReduction = 'mean'): Tensor => {
+    checkTensors('l1Loss', input, target);
+    return reduced('l1Loss', input.sub(target).abs(), reduction);
+  },
 );
 
 /** Quadratic with the given slope up to a distance of `limit`, linear beyond. */
@@ -165,6 +172,7 @@ export const poissonNllLoss = named(
     eps: number = 1e-8,
     reduction: LossReduction = 'mean',
   ): Tensor => {
+    checkTensors('poissonNllLoss', input, target);
     let losses = logInput ? input.exp().sub(target.mul(input)) : input.sub(target.mul(input.add(eps).log()));
     if (full) {
       const stirling = target
@@ -199,6 +207,7 @@ export const gaussianNllLoss = named(
     eps: number = 1e-6,
     reduction: LossReduction = 'mean',
   ): Tensor => {
+    checkTensors('gaussianNllLoss', input, target);
     const given = typeof variance === 'number' ? filled(input.shape, variance, input.dtype) : variance;
     const spread = alignVariance(input.shape, given);
     if (given.lt(0).any().item()) throw new AdjointError('argument', 'var has negative entry/entries');
@@ -253,6 +262,7 @@ export const binaryCrossEntropy = named(
 
 /** Throws unless input and target have the same shape. */
 export function checkSameShape(call: string, input: Tensor, target: Tensor): void {
+  checkTensors(call, input, target);
   if (!sameShape(input.shape, target.shape)) {
     throw new AdjointError(
       'shape',

@@ -7,7 +7,15 @@ import { AdjointError, show } from '../errors.ts';
 import * as s from '../kernels/expr.ts';
 import { logsigmoid } from './activation.ts';
 import { pairwiseDistance } from './distance.ts';
-import { checkReduction, checkSameShape, elementwise, type LossReduction, logSigmoidExpr, reduced } from './loss.ts';
+import {
+  checkReduction,
+  checkSameShape,
+  checkTensors,
+  elementwise,
+  type LossReduction,
+  logSigmoidExpr,
+  reduced,
+} from './loss.ts';
 import { named } from './named.ts';
 import { where } from './where.ts';
 
@@ -32,6 +40,7 @@ export const marginRankingLoss = named(
   'marginRankingLoss',
   ['input2', 'target', 'margin', 'reduction'],
   (input1: Tensor, input2: Tensor, target: Tensor, margin: number = 0, reduction: LossReduction = 'mean'): Tensor => {
+    checkTensors('marginRankingLoss', input1, input2, target);
     const losses = positivePart(target.neg().mul(input1.sub(input2)).add(margin));
     return reduced('marginRankingLoss', losses, reduction);
   },
@@ -42,6 +51,7 @@ export const hingeEmbeddingLoss = named(
   'hingeEmbeddingLoss',
   ['target', 'margin', 'reduction'],
   (input: Tensor, target: Tensor, margin: number = 1, reduction: LossReduction = 'mean'): Tensor => {
+    checkTensors('hingeEmbeddingLoss', input, target);
     const far = where(target.ne(1), positivePart(input.neg().add(margin)), 0);
     const near = where(target.ne(-1), input, 0);
     return reduced('hingeEmbeddingLoss', far.add(near), reduction);
@@ -57,6 +67,7 @@ export const cosineEmbeddingLoss = named(
   'cosineEmbeddingLoss',
   ['input2', 'target', 'margin', 'reduction'],
   (input1: Tensor, input2: Tensor, target: Tensor, margin: number = 0, reduction: LossReduction = 'mean'): Tensor => {
+    checkTensors('cosineEmbeddingLoss', input1, input2, target);
     if (target.ndim > 1 || input1.ndim !== target.ndim + 1 || input2.ndim !== input1.ndim) {
       throw new AdjointError(
         'shape',
@@ -93,6 +104,7 @@ export const tripletMarginLoss = named(
     swap: boolean = false,
     reduction: LossReduction = 'mean',
   ): Tensor => {
+    checkTensors('tripletMarginLoss', anchor, positive, negative);
     const near = pairwiseDistance(anchor, positive, p, eps);
     const far = pairwiseDistance(anchor, negative, p, eps);
     const farthest = swap ? far.minimum(pairwiseDistance(positive, negative, p, eps)) : far;
@@ -102,6 +114,7 @@ export const tripletMarginLoss = named(
 
 /** The classes of targets as `multiMarginLoss` takes them, checked, with a dimension for the samples. */
 function checkTargets(call: string, input: Tensor, target: Tensor): void {
+  checkTensors(call, input, target);
   if (isFloatingPoint(target.dtype)) {
     throw new AdjointError('dtype', `${call}: target must hold classes in an integer dtype, got ${target.dtype}`);
   }
@@ -203,6 +216,7 @@ export const multilabelSoftMarginLoss = named(
   'multilabelSoftMarginLoss',
   ['target', 'weight', 'reduction'],
   (input: Tensor, target: Tensor, weight: Tensor | null = null, reduction: LossReduction = 'mean'): Tensor => {
+    checkTensors('multilabelSoftMarginLoss', input, target);
     const yes = target.mul(logsigmoid(input));
     const no = target.neg().add(1).mul(logsigmoid(input.neg()));
     const losses = yes.add(no).neg();
