@@ -13,6 +13,7 @@ import { Flight } from './flight.ts';
 import type { GradientHook } from './hooks.ts';
 import { mode } from './modes.ts';
 import type { Edge, Metadata, Node } from './node.ts';
+import { interpreter } from './primitive.ts';
 
 export interface BackwardOptions {
   /** Keep what the graph saved, to run through it again. */
@@ -106,7 +107,7 @@ export function runBackward(
   const captured: (Tensor | null)[] = inputs.map(() => null);
   const reached: AccumulateGrad[] = [];
   const retained: [Tensor, Tensor][] = [];
-  const flight = new Flight(!createGraph);
+  const flight = new Flight(!createGraph && interpreter.run === null);
   const ready = new ReadyQueue();
   const before = mode.grad;
   mode.grad = createGraph;

@@ -1,5 +1,7 @@
 export { type BackwardCall, backward, type GradCall, grad } from './backward.ts';
+export * as forwardAd from './forward-ad.ts';
 export { Function, type FunctionCtx, onceDifferentiable } from './function.ts';
+export * as functional from './functional.ts';
 export {
   type Checked,
   type GradcheckOptions,

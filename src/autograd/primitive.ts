@@ -38,6 +38,8 @@ export interface Primitive<P = undefined> {
   readonly view?: boolean;
   /** Whether there are several results: the rules then take all their cotangents, null where there is none. */
   readonly several?: boolean;
+  /** Whether each element of the result depends on one element of each input, so that its Jacobians are diagonal. */
+  readonly diagonal?: boolean;
   /** Whether it gives all elements one value, so that in place they may share memory. */
   readonly uniform?: boolean;
   forward(params: P, ...inputs: Operand[]): Tensor | Tensor[];
@@ -173,7 +175,16 @@ export function applySeveral<P>(primitive: Primitive<P>, params: P, inputs: read
   return run(primitive, params, inputs) as Tensor[];
 }
 
-function run<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]): Tensor | Tensor[] {
+/** Takes operators over while a transform is under way (lift.ts); null for those whose inputs are ordinary tensors. */
+export const interpreter: {
+  run:
+    | ((primitive: Primitive<unknown>, params: unknown, inputs: readonly Operand[]) => Tensor | Tensor[] | null)
+    | null;
+} = { run: null };
+
+export function run<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]): Tensor | Tensor[] {
+  const interpreted = interpreter.run?.(primitive as Primitive<unknown>, params, inputs);
+  if (interpreted) return interpreted;
   const recording = mode.grad;
   let out: Tensor | Tensor[];
   mode.grad = false;
@@ -189,7 +200,12 @@ function run<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]):
   return out;
 }
 
-function record<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[], results: readonly Tensor[]): void {
+export function record<P>(
+  primitive: Primitive<P>,
+  params: P,
+  inputs: readonly Operand[],
+  results: readonly Tensor[],
+): void {
   const edges: (Edge | null)[] = [];
   let any = false;
   for (let k = 0; k < inputs.length; k++) {

@@ -1,3 +1,4 @@
+import type { Lift } from '../autograd/lift.ts';
 import type { Node } from '../autograd/node.ts';
 import type { ViewInfo } from '../autograd/view.ts';
 import { AdjointError } from '../errors.ts';
@@ -38,6 +39,8 @@ export class Tensor {
   _outputNr = 0;
   /** @internal */
   _grad: Tensor | null = null;
+  /** @internal What it stands for while a transform runs, if for more than its elements. */
+  _lift: Lift | null = null;
   /** @internal Set if it is a view. */
   _view: ViewInfo | null = null;
 

@@ -49,6 +49,7 @@ function codeOf(root: Expr): PointwiseCode {
 
 export class Pointwise implements Primitive<undefined> {
   readonly name: string;
+  readonly diagonal = true;
   private readonly arity: number;
   private readonly root: Expr;
   private readonly options: PointwiseOptions;

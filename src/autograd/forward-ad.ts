@@ -1,0 +1,2 @@
+/** torch.autograd.forward_ad. */
+export { dualLevel, makeDual, unpackDual } from './forward.ts';
