@@ -4,6 +4,7 @@ import './ops/methods.ts';
 import './ops/operators.ts';
 import './ops/properties.ts';
 import { installMembers } from './autograd/members.ts';
+import { installNames } from './nn/names.ts';
 import { installMethods } from './ops/methods.ts';
 import { installOperators } from './ops/operators.ts';
 import { installProperties } from './ops/properties.ts';
@@ -158,5 +159,6 @@ export * as optim from './optim/index.ts';
 
 installMembers();
 installMethods();
+installNames();
 installProperties();
 installOperators();
