@@ -1,5 +1,6 @@
 /** Makes the operators methods of Tensor, in types and at run time. */
 import { Tensor } from '../core/tensor.ts';
+import { hardshrink, prelu } from './activation.ts';
 import * as addedProduct from './added-product.ts';
 import * as copy from './copy.ts';
 import * as extremum from './extremum.ts';
@@ -22,7 +23,11 @@ import { varianceMethods } from './variance.ts';
 import * as view from './view.ts';
 import { whereMethod } from './where.ts';
 
+/** The few activations that are methods. */
+const activation = { hardshrink, prelu };
+
 const families = {
+  activation,
   addedProduct,
   copy,
   extremum,
@@ -45,7 +50,8 @@ const families = {
   whereMethod,
 };
 
-type Families = typeof addedProduct &
+type Families = typeof activation &
+  typeof addedProduct &
   typeof copy &
   typeof extremum &
   typeof gatherScatter &
