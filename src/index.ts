@@ -55,6 +55,7 @@ export { celu, hardshrink, prelu, rrelu, selu, threshold } from './ops/activatio
 export { addbmm, addmm, addmv, addr, baddbmm } from './ops/added-product.ts';
 export type { ValuesAndIndices } from './ops/along.ts';
 export { klDiv } from './ops/class-loss.ts';
+export { allclose, equal, isclose } from './ops/comparison.ts';
 export { fill } from './ops/copy.ts';
 export { cosineSimilarity, pairwiseDistance, pdist } from './ops/distance.ts';
 export { alphaDropout, dropout, featureAlphaDropout } from './ops/dropout.ts';

@@ -2,6 +2,7 @@
 import { Tensor } from '../core/tensor.ts';
 import { hardshrink, prelu } from './activation.ts';
 import * as addedProduct from './added-product.ts';
+import * as comparison from './comparison.ts';
 import * as copy from './copy.ts';
 import * as extremum from './extremum.ts';
 import * as gatherScatter from './gather-scatter.ts';
@@ -29,6 +30,7 @@ const activation = { hardshrink, prelu };
 const families = {
   activation,
   addedProduct,
+  comparison,
   copy,
   extremum,
   gatherScatter,
@@ -52,6 +54,7 @@ const families = {
 
 type Families = typeof activation &
   typeof addedProduct &
+  typeof comparison &
   typeof copy &
   typeof extremum &
   typeof gatherScatter &

@@ -11,6 +11,7 @@ import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import type { Expr } from '../kernels/expr.ts';
 import * as s from '../kernels/expr.ts';
+import { named } from './named.ts';
 import { binary, Pointwise, type PointwiseOptions, pointwise, tensorOperand, unary } from './pointwise-operator.ts';
 
 type Operand = Tensor | Scalar;
@@ -85,6 +86,26 @@ export const erfc = unary('erfc', s.erfc, floating);
 export const sigmoid = unary('sigmoid', s.sigmoid, floating);
 /** max(x, 0), with derivative 0 at 0 (torch.relu). */
 export const relu = unary('relu', (x) => s.select(s.lt(x, 0), 0, x), { derivatives: [(_, y) => s.number(s.gt(y, 0))] });
+
+/** The sign, which for real numbers is `sign` (torch.sgn). */
+export const sgn = unary('sgn', (x) => s.sub(s.number(s.gt(x, 0)), s.number(s.lt(x, 0))), { derivatives: [() => 0] });
+const atPi = (x: Expr): Expr => s.mul(Math.PI, x);
+/** sin(pi x) / (pi x), and 1 at 0, where the derivative is 0 (torch.sinc). */
+export const sinc = unary('sinc', (x) => s.select(s.eq(x, 0), 1, s.div(s.sin(atPi(x)), atPi(x))), {
+  ...floating,
+  derivatives: [
+    (x) => {
+      const slope = s.sub(s.mul(atPi(x), s.cos(atPi(x))), s.sin(atPi(x)));
+      return s.select(s.eq(x, 0), 0, s.div(slope, s.mul(atPi(x), x)));
+    },
+  ],
+});
+const Deg2Rad = new Pointwise('Deg2Rad', (x) => s.mul(x, Math.PI / 180), 1, floating);
+/** Degrees in radians (torch.deg2rad). */
+export const deg2rad = pointwise('deg2rad', [], (x) => [Deg2Rad, tensorOperand('deg2rad', x)]);
+const Rad2Deg = new Pointwise('Rad2Deg', (x) => s.mul(x, 180 / Math.PI), 1, floating);
+/** Radians in degrees (torch.rad2deg). */
+export const rad2deg = pointwise('rad2deg', [], (x) => [Rad2Deg, tensorOperand('rad2deg', x)]);
 
 /** The greatest whole number that is at most x; derivative 0 (torch.floor). */
 export const floor = unary('floor', s.floor);
@@ -273,6 +294,8 @@ const divide = (x: Operand, other: Operand, roundingMode: RoundingMode): [Pointw
 export const div = pointwise('div', ['other', 'roundingMode'], (x, other: Operand, roundingMode: RoundingMode = null) =>
   divide(x, other, roundingMode),
 );
+/** x / other (torch.true_divide). */
+export const trueDivide = pointwise('trueDivide', ['other'], (x, other: Operand) => [Div, x, other]);
 /** x / other rounded down (torch.floor_divide). */
 export const floorDivide = pointwise('floorDivide', ['other'], (x, other: Operand) => divide(x, other, 'floor'));
 
@@ -341,10 +364,67 @@ export const pow = pointwise('pow', ['exponent'], (x, exponent: Operand) => {
   return [isNumber(exponent) ? Pow : isNumber(x) ? PowOfNumber : PowTensor, x, exponent];
 });
 
+/** x^exponent in float64 (torch.float_power). */
+export const floatPower = named('floatPower', ['exponent'], (x: Tensor | Scalar, exponent: Tensor | Scalar): Tensor => {
+  const wide = (v: Tensor | Scalar): Tensor | number => (typeof v === 'object' ? v.to('float64') : Number(v));
+  return pow(wide(x), wide(exponent));
+});
+
 /** The greater of both, NaN if either is; a tie shares the gradient equally (torch.maximum). */
 export const maximum = binary('maximum', s.max);
 /** The lesser of both, NaN if either is; a tie shares the gradient equally (torch.minimum). */
 export const minimum = binary('minimum', s.min);
+
+const firstIsGreater = (a: Expr, b: Expr): Expr => s.or(s.ge(a, b), s.isNan(b));
+const firstIsLess = (a: Expr, b: Expr): Expr => s.or(s.le(a, b), s.isNan(b));
+/** The greater of both, or the one that is not NaN; a tie gives the first the gradient (torch.fmax). */
+export const fmax = binary('fmax', (a, b) => s.select(s.isNan(a), b, s.select(s.isNan(b), a, s.max(a, b))), {
+  derivatives: [(a, b) => s.number(firstIsGreater(a, b)), (a, b) => s.number(s.not(firstIsGreater(a, b)))],
+});
+/** The lesser of both, or the one that is not NaN; a tie gives the first the gradient (torch.fmin). */
+export const fmin = binary('fmin', (a, b) => s.select(s.isNan(a), b, s.select(s.isNan(b), a, s.min(a, b))), {
+  derivatives: [(a, b) => s.number(firstIsLess(a, b)), (a, b) => s.number(s.not(firstIsLess(a, b)))],
+});
+
+/** f(max) + log(1 + e^-|a - b|) to some base; equal infinities are what they are. */
+const ofSum = (a: Expr, b: Expr, lesser: (distance: Expr) => Expr): Expr =>
+  s.select(s.and(s.isInfinite(a), s.eq(a, b)), a, s.add(s.max(a, b), lesser(s.neg(s.abs(s.sub(a, b))))));
+/** log(e^x + e^other) without overflow (torch.logaddexp). */
+export const logaddexp = binary('logaddexp', (a, b) => ofSum(a, b, (d) => s.log1p(s.exp(d))), {
+  ...floating,
+  derivatives: [(a, b) => s.sigmoid(s.sub(a, b)), (a, b) => s.sigmoid(s.sub(b, a))],
+});
+/** log2(2^x + 2^other) without overflow (torch.logaddexp2). */
+export const logaddexp2 = binary('logaddexp2', (a, b) => ofSum(a, b, (d) => s.div(s.log1p(s.exp2(d)), Math.LN2)), {
+  ...floating,
+  derivatives: [(a, b) => s.div(1, s.add(1, s.exp2(s.sub(b, a)))), (a, b) => s.div(1, s.add(1, s.exp2(s.sub(a, b))))],
+});
+/** x * log(other), and 0 where x is 0 unless other is NaN (torch.xlogy). */
+export const xlogy = binary('xlogy', (a, b) => s.select(s.isNan(b), b, s.select(s.eq(a, 0), 0, s.mul(a, s.log(b)))), {
+  ...floating,
+  derivatives: [(a, b) => s.select(s.and(s.eq(a, 0), s.le(b, 0)), 0, s.log(b)), (a, b) => s.div(a, b)],
+});
+/** |x| with the sign of `other`, also of -0; the derivative at x = 0 is 0 (torch.copysign). */
+export const copysign = binary('copysign', s.copysign, {
+  ...floating,
+  derivatives: [(a, b) => s.select(s.eq(a, 0), 0, s.div(s.copysign(a, b), a)), () => 0],
+});
+const Ldexp = new Pointwise('Mul', (a, b) => s.mul(a, s.exp2(b)), 2, floating);
+/** x * 2^other (torch.ldexp). */
+export const ldexp = pointwise('ldexp', ['other'], (x, other: Operand) => [Ldexp, x, other]);
+const Heaviside = new Pointwise('Heaviside', (x, v) => s.select(s.eq(x, 0), v, s.select(s.lt(x, 0), 0, 1)), 2, {
+  derivatives: [null, null],
+});
+/** 0 where x is negative, 1 where it is positive and `values` where it is 0; not differentiable (torch.heaviside). */
+export const heaviside = pointwise('heaviside', ['values'], (x, values: Tensor) => {
+  if (tensorOperand('heaviside', x).dtype !== tensorOperand('heaviside: values', values).dtype) {
+    throw new AdjointError(
+      'dtype',
+      `heaviside is not implemented for tensors with different dtypes, got ${(x as Tensor).dtype} and ${values.dtype}`,
+    );
+  }
+  return [Heaviside, x, values];
+});
 
 const overSquares = (numerator: Expr, a: Expr, b: Expr): Expr => {
   const squares = s.add(s.square(a), s.square(b));
