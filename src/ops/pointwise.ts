@@ -375,16 +375,10 @@ export const maximum = binary('maximum', s.max);
 /** The lesser of both, NaN if either is; a tie shares the gradient equally (torch.minimum). */
 export const minimum = binary('minimum', s.min);
 
-const firstIsGreater = (a: Expr, b: Expr): Expr => s.or(s.ge(a, b), s.isNan(b));
-const firstIsLess = (a: Expr, b: Expr): Expr => s.or(s.le(a, b), s.isNan(b));
-/** The greater of both, or the one that is not NaN; a tie gives the first the gradient (torch.fmax). */
-export const fmax = binary('fmax', (a, b) => s.select(s.isNan(a), b, s.select(s.isNan(b), a, s.max(a, b))), {
-  derivatives: [(a, b) => s.number(firstIsGreater(a, b)), (a, b) => s.number(s.not(firstIsGreater(a, b)))],
-});
-/** The lesser of both, or the one that is not NaN; a tie gives the first the gradient (torch.fmin). */
-export const fmin = binary('fmin', (a, b) => s.select(s.isNan(a), b, s.select(s.isNan(b), a, s.min(a, b))), {
-  derivatives: [(a, b) => s.number(firstIsLess(a, b)), (a, b) => s.number(s.not(firstIsLess(a, b)))],
-});
+/** The greater of both, or the one that is not NaN; a tie shares the gradient equally (torch.fmax). */
+export const fmax = binary('fmax', (a, b) => s.select(s.isNan(a), b, s.select(s.isNan(b), a, s.max(a, b))));
+/** The lesser of both, or the one that is not NaN; a tie shares the gradient equally (torch.fmin). */
+export const fmin = binary('fmin', (a, b) => s.select(s.isNan(a), b, s.select(s.isNan(b), a, s.min(a, b))));
 
 /** f(max) + log(1 + e^-|a - b|) to some base; equal infinities are what they are. */
 const ofSum = (a: Expr, b: Expr, lesser: (distance: Expr) => Expr): Expr =>
@@ -412,7 +406,7 @@ export const copysign = binary('copysign', s.copysign, {
 const Ldexp = new Pointwise('Mul', (a, b) => s.mul(a, s.exp2(b)), 2, floating);
 /** x * 2^other (torch.ldexp). */
 export const ldexp = pointwise('ldexp', ['other'], (x, other: Operand) => [Ldexp, x, other]);
-const Heaviside = new Pointwise('Heaviside', (x, v) => s.select(s.eq(x, 0), v, s.select(s.lt(x, 0), 0, 1)), 2, {
+const Heaviside = new Pointwise('Heaviside', (x, v) => s.select(s.eq(x, 0), v, s.number(s.gt(x, 0))), 2, {
   derivatives: [null, null],
 });
 /** 0 where x is negative, 1 where it is positive and `values` where it is 0; not differentiable (torch.heaviside). */
