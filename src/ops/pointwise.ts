@@ -376,9 +376,9 @@ export const maximum = binary('maximum', s.max);
 export const minimum = binary('minimum', s.min);
 
 /** The greater of both, or the one that is not NaN; a tie shares the gradient equally (torch.fmax). */
-export const fmax = binary('fmax', (a, b) => s.select(s.isNan(a), b, s.select(s.isNan(b), a, s.max(a, b))));
+export const fmax = binary('fmax', (a, b) => s.select(s.isNan(b), a, s.select(s.isNan(a), b, s.max(a, b))));
 /** The lesser of both, or the one that is not NaN; a tie shares the gradient equally (torch.fmin). */
-export const fmin = binary('fmin', (a, b) => s.select(s.isNan(a), b, s.select(s.isNan(b), a, s.min(a, b))));
+export const fmin = binary('fmin', (a, b) => s.select(s.isNan(b), a, s.select(s.isNan(a), b, s.min(a, b))));
 
 /** f(max) + log(1 + e^-|a - b|) to some base; equal infinities are what they are. */
 const ofSum = (a: Expr, b: Expr, lesser: (distance: Expr) => Expr): Expr =>
