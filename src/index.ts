@@ -9,6 +9,7 @@ import { installMethods } from './ops/methods.ts';
 import { installOperators } from './ops/operators.ts';
 import { installProperties } from './ops/properties.ts';
 
+export * as func from './autograd/func.ts';
 export * as autograd from './autograd/index.ts';
 export {
   enableGrad,
@@ -157,6 +158,7 @@ export {
 } from './ops/view.ts';
 export { where } from './ops/where.ts';
 export * as optim from './optim/index.ts';
+export * as utils from './utils/index.ts';
 
 installMembers();
 installMethods();

@@ -47,7 +47,7 @@ export function releasedError(): AdjointError {
 }
 
 /** The tensor itself, with the version that it had. */
-class Kept implements Saved {
+export class Kept implements Saved {
   private readonly tensor: Tensor;
   private readonly maker: Node | null;
   private readonly version: number;

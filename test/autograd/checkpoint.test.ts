@@ -1,0 +1,451 @@
+/** utils.checkpoint: gradients without the memory for them. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { collectGarbage } from '../../src/host/garbage.ts';
+import { autograd, manualSeed, noGrad, ones, rand, type Tensor, tensor, utils } from '../../src/index.ts';
+
+const { checkpoint, checkpointSequential, setCheckpointEarlyStop } = utils.checkpoint;
+
+const leaf = (...data: number[]): Tensor => tensor(data, { dtype: 'float64', requiresGrad: true });
+const gradOf = ({ grad }: Tensor): unknown => grad?.tolist() ?? null;
+/** The gradient of the sum of f(x), with x as a new leaf. */
+const derivative = (f: (x: Tensor) => Tensor, ...data: number[]): unknown => {
+  const x = leaf(...data);
+  f(x).sum().backward();
+  return gradOf(x);
+};
+
+const wave = (x: Tensor): Tensor => x.exp().sin().add(1);
+
+/** `wave`, and how often it was begun and how often it came to its end. */
+function counted(): { f: (x: Tensor) => Tensor; count: { begun: number; ended: number } } {
+  const count = { begun: 0, ended: 0 };
+  const f = (x: Tensor): Tensor => {
+    count.begun++;
+    const y = wave(x);
+    count.ended++;
+    return y;
+  };
+  return { f, count };
+}
+
+describe('checkpoint', () => {
+  test('gives what the function gives, and its gradient by running it again as far as is needed', () => {
+    const { f, count } = counted();
+    const x = leaf(1, 2);
+    const y = checkpoint(f, x);
+    assert.deepEqual(y.tolist(), wave(x).tolist());
+    assert.equal(y.gradFn?.name(), 'AddBackward0');
+    assert.deepEqual(count, { begun: 1, ended: 1 });
+    y.sum().backward();
+    assert.deepEqual(count, { begun: 2, ended: 1 });
+    assert.deepEqual(gradOf(x), derivative(wave, 1, 2));
+  });
+
+  test('runs to the end if asked', () => {
+    for (const how of ['option', 'mode', 'guard']) {
+      const { f, count } = counted();
+      const x = leaf(1, 2);
+      let y: Tensor;
+      if (how === 'option') y = checkpoint(f, x, { earlyStop: false });
+      else if (how === 'mode') y = setCheckpointEarlyStop(false, () => checkpoint(f, x));
+      else {
+        const guard = setCheckpointEarlyStop(false);
+        y = checkpoint(f, x);
+        guard[Symbol.dispose]();
+      }
+      y.sum().backward();
+      assert.deepEqual(count, { begun: 2, ended: 2 });
+      assert.deepEqual(gradOf(x), derivative(wave, 1, 2));
+    }
+  });
+
+  test('runs again for every backward, and no more once the graph is released', () => {
+    const { f, count } = counted();
+    const y = checkpoint(f, leaf(1, 2)).sum();
+    for (const retainGraph of [true, true, false]) y.backward({ retainGraph });
+    assert.equal(count.begun, 4);
+    assert.throws(() => y.backward(), /Trying to backward through the graph a second time/);
+    assert.equal(count.begun, 4);
+  });
+
+  test('is the function itself where nothing is recorded', () => {
+    const { f, count } = counted();
+    assert.equal(checkpoint(f, tensor([1, 2])).requiresGrad, false);
+    assert.equal(noGrad(() => checkpoint(f, leaf(1, 2))).requiresGrad, false);
+    assert.equal(count.begun, 2);
+  });
+
+  test('keeps no intermediate result in memory', () => {
+    const refs: WeakRef<Tensor>[] = [];
+    const f = (x: Tensor): Tensor => {
+      let y = x;
+      for (let i = 0; i < 4; i++) {
+        y = y.sin();
+        refs.push(new WeakRef(y));
+      }
+      return y.mul(2);
+    };
+    const alive = (): number => {
+      collectGarbage();
+      return refs.filter((ref) => ref.deref() !== undefined).length;
+    };
+    const x = rand(1000, { requiresGrad: true });
+    const kept = f(x);
+    // the last one is not needed for the gradient
+    assert.equal(alive(), 3);
+    refs.length = 0;
+    const y = checkpoint(f, x);
+    assert.equal(alive(), 0);
+    const nested = checkpoint((t: Tensor) => checkpoint(f, t.sin()).sin(), x);
+    assert.equal(alive(), 0);
+    y.add(nested).sum().backward({ retainGraph: true });
+    assert.equal(alive(), 0);
+    assert.deepEqual(kept.shape, y.shape);
+  });
+
+  test('works for gradients with respect to part of what it uses', () => {
+    const { x, w } = { x: leaf(1, 2), w: leaf(3, 4) };
+    let runs = 0;
+    const y = checkpoint((t: Tensor) => {
+      runs++;
+      return t.mul(w).exp();
+    }, x).sum();
+    const expected = x.mul(w).exp();
+    const [ofW] = autograd.grad(y, w, { retainGraph: true });
+    assert.deepEqual(ofW.tolist(), expected.mul(x).tolist());
+    const [ofX] = autograd.grad(y, x);
+    assert.deepEqual(ofX.tolist(), expected.mul(w).tolist());
+    assert.equal(runs, 3);
+    assert.deepEqual([x.grad, w.grad], [null, null]);
+  });
+
+  test('works for derivatives of higher order', () => {
+    autograd.gradcheck((t) => checkpoint(wave, t), leaf(0.3, -0.5));
+    autograd.gradgradcheck((t) => checkpoint(wave, t), leaf(0.3, -0.5));
+  });
+
+  test('passes on any arguments and results', () => {
+    const x = leaf(1, 2);
+    const [product, text, nothing, { power }] = checkpoint(
+      (t: Tensor, factor: number, word: string) => [t.mul(factor), word, null, { power: t.pow(factor).exp() }] as const,
+      x,
+      3,
+      'text',
+    );
+    assert.deepEqual([product.tolist(), text, nothing], [[3, 6], 'text', null]);
+    power.sum().backward();
+    assert.deepEqual(
+      gradOf(x),
+      derivative((t) => t.pow(3).exp(), 1, 2),
+    );
+  });
+
+  test('works with what is detached inside', () => {
+    const f = (t: Tensor): Tensor => t.exp().detach().mul(t);
+    assert.deepEqual(
+      derivative((x) => checkpoint(f, x), 1, 2),
+      derivative(f, 1, 2),
+    );
+  });
+
+  test('works with writes in place inside', () => {
+    const f = (t: Tensor): Tensor => t.mul(2).add_(1).mul_(t).sin();
+    assert.deepEqual(
+      derivative((x) => checkpoint(f, x), 1, 2),
+      derivative(f, 1, 2),
+    );
+  });
+
+  test('works with custom functions, however often they look at what they saved', () => {
+    class Exp extends autograd.Function {
+      static forward(ctx: autograd.FunctionCtx, x: Tensor): Tensor {
+        const y = x.exp();
+        ctx.saveForBackward(x, y);
+        return y;
+      }
+      static backward(ctx: autograd.FunctionCtx, g: Tensor): Tensor {
+        assert.equal(ctx.savedTensors.length, 2);
+        return g.mul(ctx.savedTensors[1]);
+      }
+    }
+    assert.deepEqual(
+      derivative((x) => checkpoint((t) => Exp.apply(t), x), 0, 1),
+      [1, Math.E],
+    );
+  });
+
+  test('takes a trailing object for options only if it has nothing but options', () => {
+    const f = (t: Tensor, { power }: { power: number }): Tensor => t.pow(power).exp();
+    const x = leaf(1, 2);
+    checkpoint(f, x, { power: 2 }).sum().backward();
+    checkpoint(f, x, { power: 2 }, { useReentrant: false }).sum().backward();
+    assert.throws(
+      () => checkpoint(wave, x, { determinismCheck: 'no' as 'none' }),
+      /should be 'default' or 'none', but got "no"/,
+    );
+    assert.throws(() => checkpoint(wave, x, { useReentrant: true as false }), { code: 'unsupported' });
+  });
+});
+
+describe('nested checkpoints', () => {
+  test('recompute what they need of each other', () => {
+    let log = '';
+    const inner = (x: Tensor): Tensor => {
+      log += 'i';
+      return x.exp().sin();
+    };
+    const middle = (x: Tensor): Tensor => {
+      log += 'm';
+      return checkpoint(inner, x).cos();
+    };
+    const outer = (x: Tensor): Tensor => {
+      log += 'o';
+      return checkpoint(middle, x.sin()).exp();
+    };
+    const x = leaf(0.1, 0.2);
+    const y = checkpoint(outer, x);
+    log += '|';
+    y.sum().backward();
+    assert.equal(log, 'omi|omimii');
+    assert.deepEqual(
+      gradOf(x),
+      derivative((t) => t.sin().exp().sin().cos().exp(), 0.1, 0.2),
+    );
+  });
+
+  test('one after the other in a third', () => {
+    let log = '';
+    const inner = (x: Tensor): Tensor => {
+      log += 'i';
+      return x.exp().sin();
+    };
+    const outer = (x: Tensor): Tensor => {
+      log += 'o';
+      return checkpoint(inner, checkpoint(inner, x.sin())).exp();
+    };
+    const x = leaf(0.1, 0.2);
+    const y = checkpoint(outer, x);
+    log += '|';
+    y.sum().backward();
+    assert.equal(log, 'oii|oiiii');
+    autograd.gradgradcheck((t) => checkpoint(outer, t), leaf(0.1, 0.2));
+  });
+});
+
+describe('random numbers under a checkpoint', () => {
+  const noisy = (seen: Tensor[], preserveRngState: boolean): { same: boolean; undisturbed: boolean } => {
+    manualSeed(0);
+    const x = ones(5, { dtype: 'float64', requiresGrad: true });
+    const f = (t: Tensor): Tensor => {
+      const noise = rand(5, { dtype: 'float64' });
+      seen.push(noise);
+      return t.mul(noise).exp().sin();
+    };
+    const y = checkpoint(f, x, { preserveRngState });
+    const after = rand(3).tolist();
+    manualSeed(0);
+    rand(5, { dtype: 'float64' });
+    y.sum().backward();
+    return {
+      same: seen[0].equal(seen[1]),
+      undisturbed: JSON.stringify(rand(3).tolist()) === JSON.stringify(after),
+    };
+  };
+
+  test('are the same again, and leave the generator where it is', () => {
+    assert.deepEqual(noisy([], true), { same: true, undisturbed: true });
+  });
+
+  test('go on if they may', () => {
+    assert.deepEqual(noisy([], false), { same: false, undisturbed: false });
+  });
+});
+
+describe('a function that does not do the same again', () => {
+  /** Runs `first`, and `second` when it is run again. */
+  const changing = (
+    first: (x: Tensor) => Tensor,
+    second: (x: Tensor) => Tensor,
+    options: utils.checkpoint.CheckpointOptions = {},
+  ): unknown => {
+    let runs = 0;
+    return derivative((x) => checkpoint((t: Tensor) => (++runs === 1 ? first : second)(t), x, options), 1, 2);
+  };
+  const short = (x: Tensor): Tensor => x.exp();
+  const long = (x: Tensor): Tensor => x.exp().sin();
+  const narrow = (x: Tensor): Tensor => x.narrow(0, 0, 1).exp().sin();
+
+  test('saves too few tensors', () => {
+    assert.throws(() => changing(long, short), {
+      code: 'autograd',
+      message:
+        /A different number of tensors was saved during the original forward and recomputation\.\nNumber of tensors saved during forward: 2\nNumber of tensors saved during recomputation: 1\./,
+    });
+  });
+
+  test('saves too many, unless it stops before', () => {
+    assert.deepEqual(changing(short, long), derivative(short, 1, 2));
+    assert.throws(
+      () => changing(short, long, { earlyStop: false }),
+      /trying to save more tensors during recomputation than during the original forward pass/,
+    );
+  });
+
+  test('saves others, unless this is left unchecked', () => {
+    assert.throws(
+      () => changing(long, narrow),
+      /Recomputed values for the following tensors have different metadata than during the forward pass\.\ntensor at position 0: saved as float64 \[2\], recomputed as float64 \[1\]\ntensor at position 1:/,
+    );
+    assert.notDeepEqual(changing(long, narrow, { determinismCheck: 'none' }), derivative(long, 1, 2));
+  });
+
+  test('throws: the error is the caller’s, and the next attempt starts anew', () => {
+    const x = leaf(1, 2);
+    let runs = 0;
+    const y = checkpoint((t: Tensor) => {
+      if (++runs === 2) throw new TypeError('second');
+      return long(t);
+    }, x).sum();
+    assert.throws(() => y.backward({ retainGraph: true }), /^TypeError: second/);
+    assert.equal(x.grad, null);
+    y.backward();
+    assert.deepEqual(gradOf(x), derivative(long, 1, 2));
+  });
+
+  test('a failed attempt leaves nothing behind', () => {
+    const x = leaf(1, 2);
+    let runs = 0;
+    const y = checkpoint((t: Tensor) => (++runs === 2 ? narrow : long)(t), x).sum();
+    assert.throws(() => y.backward({ retainGraph: true }), /different metadata/);
+    y.backward();
+    assert.deepEqual(gradOf(x), derivative(long, 1, 2));
+  });
+
+  test('inputs that were written to since are an error', () => {
+    const x = leaf(1, 2).mul(1);
+    const y = checkpoint(long, x);
+    x.add_(1);
+    assert.throws(() => y.sum().backward(), {
+      code: 'inplace',
+      message: /is at version 1; expected version 0 instead/,
+    });
+  });
+
+  test('so is a write inside to what was saved before', () => {
+    const f = (t: Tensor): Tensor => {
+      const y = t.sin();
+      const z = y.mul(y);
+      y.add_(1);
+      return z.exp();
+    };
+    assert.throws(() => derivative(f, 1, 2), { code: 'inplace' });
+    assert.throws(() => derivative((x) => checkpoint(f, x), 1, 2), { code: 'inplace' });
+  });
+});
+
+describe('a backward inside of a checkpointed function', () => {
+  for (const retainGraph of [true, false]) {
+    for (const earlyStop of [true, false]) {
+      test(`retainGraph ${retainGraph}, earlyStop ${earlyStop}`, () => {
+        const f = (x: Tensor): Tensor => {
+          const z = x.sin().cos();
+          const [g] = autograd.grad(z.sum(), x, { retainGraph });
+          return g.mul(retainGraph ? z : x.cos());
+        };
+        assert.deepEqual(
+          derivative((x) => checkpoint(f, x, { earlyStop }), 1, 2),
+          derivative(f, 1, 2),
+        );
+      });
+    }
+  }
+});
+
+describe('hooks for saved tensors around and inside of a checkpoint', () => {
+  const logged = <T>(log: string[], work: () => T): T =>
+    autograd.graph.savedTensorsHooks(
+      (x) => {
+        log.push('pack');
+        return x;
+      },
+      (x) => {
+        log.push('unpack');
+        return x;
+      },
+      work,
+    );
+
+  test('those around it have its inputs', () => {
+    const log: string[] = [];
+    const x = leaf(1, 2);
+    logged(log, () => checkpoint(wave, x))
+      .sum()
+      .backward();
+    assert.deepEqual(log, ['pack', 'unpack']);
+  });
+
+  test('those inside of it have what is theirs', () => {
+    const log: string[] = [];
+    const f = (t: Tensor): Tensor => logged(log, () => t.exp()).sin();
+    assert.deepEqual(
+      derivative((x) => checkpoint(f, x), 1, 2),
+      derivative((t) => t.exp().sin(), 1, 2),
+    );
+    assert.deepEqual(log, ['pack', 'pack', 'unpack']);
+  });
+
+  test('where they are disabled it cannot be', () => {
+    const { disableSavedTensorsHooks } = autograd.graph;
+    assert.throws(() => disableSavedTensorsHooks('no hooks', () => checkpoint(wave, leaf(1, 2))), {
+      message: 'no hooks',
+    });
+  });
+});
+
+describe('checkpointSequential', () => {
+  const operators = [(x: Tensor) => x.sin(), (x: Tensor) => x.exp(), (x: Tensor) => x.cos()];
+  const logging = (log: unknown[], length: number): ((x: Tensor) => Tensor)[] =>
+    Array.from({ length }, (_, i) => (x: Tensor) => {
+      log.push(i);
+      return operators[i % 3](x);
+    });
+
+  test('puts all segments but the last under checkpoints', () => {
+    const log: unknown[] = [];
+    const x = leaf(0.1, 0.2);
+    const y = checkpointSequential(logging(log, 5), 2, x);
+    log.push('backward');
+    y.sum().backward();
+    assert.deepEqual(log, [0, 1, 2, 3, 4, 'backward', 0, 1]);
+    assert.deepEqual(
+      gradOf(x),
+      derivative((t) => logging([], 5).reduce((u, f) => f(u), t), 0.1, 0.2),
+    );
+  });
+
+  test('takes modules as well', () => {
+    const module = { forward: (x: Tensor): Tensor => x.tanh() };
+    assert.deepEqual(
+      derivative(
+        (x) => checkpointSequential([module, (t) => t.exp(), module], 3, x, { preserveRngState: false }),
+        1,
+        2,
+      ),
+      derivative((x) => x.tanh().exp().tanh(), 1, 2),
+    );
+  });
+
+  test('has at least one function for each segment', () => {
+    const x = leaf(1);
+    assert.equal(checkpointSequential(operators, 1, x).requiresGrad, true);
+    for (const segments of [0, 4, 1.5]) {
+      assert.throws(() => checkpointSequential(operators, segments, x), {
+        code: 'argument',
+        message: /segments must be a whole number from 1 to the number of functions, 3, but got/,
+      });
+    }
+    // @ts-expect-error there is no such option
+    assert.throws(() => checkpointSequential(operators, 1, x, { early: true }), /unknown option "early"/);
+  });
+});
