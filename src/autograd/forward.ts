@@ -111,6 +111,14 @@ function pushForward(
   return transpose(node, primals, tangents, results);
 }
 
+/** A tensor with respect to which a computation is differentiated, and never anything outside of it. */
+function variable(x: Tensor): Tensor {
+  const node = new Sink([]);
+  node.outputs.push({ shape: x.shape, dtype: x.dtype });
+  x._node = node;
+  return x;
+}
+
 /** Transposes the backward of a node by differentiating it with respect to the cotangents, in which it is linear. */
 function transpose(
   node: OperatorNode<unknown>,
@@ -121,7 +129,7 @@ function transpose(
   const { grad: recording } = mode;
   return enableGrad(() => {
     const differentiable = results.flatMap((r, k) => (isFloatingPoint(r.dtype) ? [k] : []));
-    const cotangents = differentiable.map((k) => zerosLike(results[k]).requiresGrad_());
+    const cotangents = differentiable.map((k) => variable(zerosLike(results[k])));
     const arrived = results.map((_, k) => cotangents[differentiable.indexOf(k)] ?? null);
     const pulled: Tensor[] = [];
     const weights: Tensor[] = [];

@@ -1,11 +1,11 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+import { mode } from '../core/mode.ts';
 import { AdjointError } from '../errors.ts';
 
-/** What operators look at as they run: whether the graph is recorded, and whether results may ever take part in one. */
-export const mode = { grad: true, inference: false };
+export { mode };
 
 // Older browsers lack Symbol.dispose; compilers that lower `using` look for this stand-in.
-const dispose: typeof Symbol.dispose = Symbol.dispose ?? (Symbol.for('Symbol.dispose') as typeof Symbol.dispose);
+export const dispose: typeof Symbol.dispose = Symbol.dispose ?? (Symbol.for('Symbol.dispose') as typeof Symbol.dispose);
 
 /**
  * Switches something for as long as `callback` runs and returns what it returns; without a callback, until the returned guard is

@@ -8,7 +8,9 @@ import type { Tensor } from '../core/tensor.ts';
 import { AccumulateGrad } from './accumulate.ts';
 import { hooksAt } from './hooks.ts';
 import { mode, unrecorded } from './modes.ts';
+import { mutation } from './mutation.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
+import { profiler } from './recorder.ts';
 import { Packed, releasedError, type Saved, save } from './saved.ts';
 import { checkInPlace, rebase, refreshView, viewOf } from './view.ts';
 
@@ -43,6 +45,11 @@ export interface Primitive<P = undefined> {
   /** Whether it gives all elements one value, so that in place they may share memory. */
   readonly uniform?: boolean;
   forward(params: P, ...inputs: Operand[]): Tensor | Tensor[];
+  /**
+   * The operator on a whole batch (vmap.ts): the inputs in `batched` have one dimension more, in front, and so have the results. Absent
+   * where the batch is to be taken apart.
+   */
+  batch?(params: P, inputs: readonly Operand[], batched: readonly boolean[]): Tensor | Tensor[];
   /** The rule for one input, or null if it has no derivative. */
   vjp(input: number, params: P): Vjp<P, never> | null;
 }
@@ -70,6 +77,12 @@ export function primitiveOfSeveral<P = undefined>(
 ): Primitive<P> {
   const rule = typeof rules === 'function' ? rules : (k: number) => rules[k];
   return { name, view, several: true, forward: forward as Primitive<P>['forward'], vjp: rule as Primitive<P>['vjp'] };
+}
+
+/** Gives an operator its rule for batches (vmap.ts) and returns it. */
+export function withBatchRule<P>(operator: Primitive<P>, rule: NonNullable<Primitive<P>['batch']>): Primitive<P> {
+  operator.batch = rule;
+  return operator;
 }
 
 /** Whether a gradient with respect to `operand` may be asked for. */
@@ -183,6 +196,12 @@ export const interpreter: {
 } = { run: null };
 
 export function run<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]): Tensor | Tensor[] {
+  const { recorder } = profiler;
+  if (recorder === null) return execute(primitive, params, inputs);
+  return recorder.operator(primitive.name, false, inputs, () => execute(primitive, params, inputs));
+}
+
+function execute<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]): Tensor | Tensor[] {
   const interpreted = interpreter.run?.(primitive as Primitive<unknown>, params, inputs);
   if (interpreted) return interpreted;
   const recording = mode.grad;
@@ -252,10 +271,11 @@ export function applyInPlace<P>(
     const needed = edges.some((edge, k) => edge && primitive.vjp(k, params)?.saves.includes(0));
     node.save([needed ? snapshot(self) : self, ...others], []);
   }
-  unrecorded(() => {
-    if (write) write();
-    else self.copy_(primitive.forward(params, ...inputs) as Tensor);
-  });
+  mutation.scope?.beforeWrite(self.storage);
+  const compute = () =>
+    unrecorded(() => (write ? write() : self.copy_(primitive.forward(params, ...inputs) as Tensor)));
+  if (profiler.recorder === null) compute();
+  else profiler.recorder.operator(primitive.name, true, inputs, compute);
   self.storage.version++;
   if (node) {
     node.outputs.push({ shape: self.shape, dtype: self.dtype });

@@ -2,10 +2,14 @@
  * The memory behind tensors. A storage of at most 64 bytes is a typed array on the JavaScript heap, which costs nothing to track and to
  * collect. A larger one is a block of linear memory, given back when its Storage object has died (see reclaim.ts).
  */
-import { mode } from '../autograd/modes.ts';
+import { AdjointError } from '../errors.ts';
 import { arrayOf, bytesOf, type ElementType, type TypedArray } from '../kernels/element.ts';
 import { allocate, heap, outOfMemory, release, slotBytes } from '../kernels/memory.ts';
+import { mode } from './mode.ts';
 import { track } from './reclaim.ts';
+
+/** An address out of bounds. */
+const nowhere = -1;
 
 export class Storage {
   /** Where new storages are noted instead of being tracked, while an arena collects them. */
@@ -49,6 +53,11 @@ export class Storage {
     return storage;
   }
 
+  /** No memory at all: of tensors that stand for others. */
+  static none(dtype: ElementType): Storage {
+    return new Storage(dtype, 0, nowhere, null, null);
+  }
+
   /** Leaves it to the garbage collector to say when the memory is free. */
   track(): void {
     track(this, this.address, this.length * bytesOf[this.dtype]);
@@ -57,7 +66,7 @@ export class Storage {
   /** Gives the memory back at once. A later access would be out of bounds, and not somebody else's data. */
   release(): void {
     release(this.address, this.length * bytesOf[this.dtype]);
-    this.address = -1;
+    this.address = nowhere;
   }
 
   /** The same memory under another version counter: writes to one are not seen as changes of the other. */
@@ -68,6 +77,13 @@ export class Storage {
   /** The elements, to read or write at once: the next allocation may move linear memory. */
   elements(): TypedArray {
     if (this.array) return this.array;
+    if (this.address === nowhere) {
+      throw new AdjointError(
+        'unsupported',
+        'the elements of this tensor cannot be read: inside vmap it stands for a whole batch, so what is computed must not depend on ' +
+          'their values (item, tolist, indices and masks as data). Compute with tensors, with where(...) for instance',
+      );
+    }
     return new arrayOf[this.dtype](heap.uint8.buffer, this.address, this.length);
   }
 

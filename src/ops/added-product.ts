@@ -2,7 +2,7 @@
  * A product added to something: beta * x + alpha * (a b), where x is broadcast to the shape of the product. With beta 0, x is not read and
  * may hold nan or infinity. All have one dtype. In place, the result is written over x, which must have its shape.
  */
-import { apply, applyInPlace, type Primitive, primitive, vjp } from '../autograd/primitive.ts';
+import { apply, applyInPlace, type Primitive, primitive, vjp, withBatchRule } from '../autograd/primitive.ts';
 import { isFloatingPoint, type Scalar } from '../core/dtype.ts';
 import { type Shape, sameShape, showShape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
@@ -10,7 +10,7 @@ import { AdjointError } from '../errors.ts';
 import * as s from '../kernels/expr.ts';
 import { launchPointwise, type PointwiseCode } from './launch.ts';
 import { multiply } from './launch-product.ts';
-import { mm, mv, outer } from './linalg.ts';
+import { matmul, mm, mv, outer } from './linalg.ts';
 import { named } from './named.ts';
 import { mul } from './pointwise.ts';
 import {
@@ -113,6 +113,14 @@ const Addmm = addition(
   (g, b) => mm(g, t(b)),
   (g, a) => mm(t(a), g),
 );
+withBatchRule(Addmm.primitive, ({ beta, alpha }, inputs, [batched]) => {
+  const [x, a, b] = inputs as readonly Tensor[];
+  const product = scale(matmul(a, b), alpha);
+  if (beta === 0) return product;
+  const [size, ...example] = x.shape;
+  const ones = new Array<number>(Math.max(2 - example.length, 0)).fill(1);
+  return product.add(scale(batched ? reshape(x, [size, ...ones, ...example]) : x, beta));
+});
 const matrices = ['mat1', 'mat2', 'beta', 'alpha'] as const;
 /** beta * x + alpha * mat1 mat2 for matrices [m, k] and [k, n] (torch.addmm). */
 export const addmm = named('addmm', matrices, (x: Tensor, ...rest: Operands) => added(Addmm, x, ...rest));

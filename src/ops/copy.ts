@@ -1,5 +1,5 @@
 /** Values carried from one tensor to another, and from one dtype to another. */
-import { apply, applyInPlace, type Primitive, primitive, vjp } from '../autograd/primitive.ts';
+import { apply, applyInPlace, type Primitive, primitive, run, vjp, withBatchRule } from '../autograd/primitive.ts';
 import { filled } from '../core/creation.ts';
 import { checkDType, type DType, type Scalar } from '../core/dtype.ts';
 import { broadcastShapes, sameShape, showShape } from '../core/shape.ts';
@@ -62,7 +62,10 @@ export const fill_ = named('fill_', ['value'], (self: Tensor, value: Tensor | Sc
 /** Writes 0 over every element (torch.Tensor.zero_). */
 export const zero_ = (self: Tensor): Tensor => applyInPlace(Zero, undefined, self, [0], () => write(self, 0));
 
-const ToCopy = primitive<DType>('ToCopy', (dtype, x) => write(Tensor.empty(x.shape, dtype), x), [vjp((g) => g)]);
+const ToCopy: Primitive<DType> = withBatchRule(
+  primitive<DType>('ToCopy', (dtype, x) => write(Tensor.empty(x.shape, dtype), x), [vjp((g) => g)]),
+  (dtype, inputs) => run(ToCopy, dtype, inputs),
+);
 /**
  * The same values in another dtype; `x` itself if it has that dtype (torch.Tensor.to). The gradient is cast back.
  * Floating numbers lose their fraction as integers.

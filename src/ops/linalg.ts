@@ -2,7 +2,7 @@
  * Products of matrices and vectors. The operands of a product have one dtype, integers included (they wrap around) and bool not; their
  * strides are free: a transpose is read as it lies.
  */
-import { apply, type Primitive, primitive, vjp } from '../autograd/primitive.ts';
+import { apply, type Operand, type Primitive, primitive, vjp, withBatchRule } from '../autograd/primitive.ts';
 import { broadcastShapes, numelOf, showShape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
@@ -22,10 +22,10 @@ import {
 } from './product.ts';
 import { expand, reshape, squeeze, t, unsqueeze, view } from './view.ts';
 
-const Mm: Primitive = primitive('Mm', (_, a, b) => multiply(a, b), [
-  vjp((g, _, b) => mm(g, t(b)), 1),
-  vjp((g, _, a) => mm(t(a), g), 0),
-]);
+const Mm: Primitive = withBatchRule(
+  primitive('Mm', (_, a, b) => multiply(a, b), [vjp((g, _, b) => mm(g, t(b)), 1), vjp((g, _, a) => mm(t(a), g), 0)]),
+  (_, inputs) => matmul(...(inputs as [Tensor, Tensor])),
+);
 /**
  * The product of two matrices: out[i, j] = sum over l of x[i, l] mat2[l, j] (torch.mm).
  * @throws if the dtypes differ or the shapes are not [m, k] and [k, n]
@@ -46,10 +46,16 @@ export function bmm(x: Tensor, mat2: Tensor): Tensor {
   return multiplyBatches(x, mat2);
 }
 
-const Mv: Primitive = primitive('Mv', (_, matrix, vector) => multiplyVector(matrix, vector), [
-  vjp((g, _, vector) => outer(g, vector), 1),
-  vjp((g, _, matrix) => mv(t(matrix), g), 0),
-]);
+const Mv: Primitive = withBatchRule(
+  primitive('Mv', (_, matrix, vector) => multiplyVector(matrix, vector), [
+    vjp((g, _, vector) => outer(g, vector), 1),
+    vjp((g, _, matrix) => mv(t(matrix), g), 0),
+  ]),
+  (_, inputs, [, vectors]) => {
+    const [matrix, vector] = inputs as [Tensor, Tensor];
+    return vectors ? squeeze(matmul(matrix, unsqueeze(vector, -1)), -1) : matmul(matrix, vector);
+  },
+);
 /**
  * The product of a matrix and a vector: out[i] = sum over j of x[i, j] vec[j] (torch.mv).
  * @throws if the dtypes differ or the shapes are not [m, k] and [k]
@@ -62,8 +68,9 @@ export function mv(x: Tensor, vec: Tensor): Tensor {
 
 const dotPrimitive = (name: string): Primitive =>
   primitive(name, (_, a, b) => multiplyVectors(a, b), [vjp((g, _, b) => mul(g, b), 1), vjp((g, _, a) => mul(g, a), 0)]);
-const Dot = dotPrimitive('Dot');
-const Vdot = dotPrimitive('Vdot');
+const onExamples = (_: undefined, inputs: readonly Operand[]): Tensor => (inputs[0] as Tensor).mul(inputs[1]).sum(-1);
+const Dot = withBatchRule(dotPrimitive('Dot'), onExamples);
+const Vdot = withBatchRule(dotPrimitive('Vdot'), onExamples);
 
 function applyDot(name: string, operator: Primitive, x: Tensor, other: Tensor): Tensor {
   checkOperands(name, [x, other]);

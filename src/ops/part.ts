@@ -2,7 +2,8 @@
  * Views of a part of a tensor. Each comes with the operators that are its derivatives and those of which it is the derivative: the
  * part's cotangent embedded in zeros, and a copy of the tensor in which the part is replaced.
  */
-import { apply, primitive, vjp } from '../autograd/primitive.ts';
+import { apply, primitive, vjp, withBatchRule } from '../autograd/primitive.ts';
+import { viewExamples } from '../autograd/vmap.ts';
 import { filled } from '../core/creation.ts';
 import { checkDim, type Shape, sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
@@ -63,6 +64,16 @@ export function part<P>(name: string, geometry: (x: Tensor, params: P) => Tensor
     },
     [vjp((g, node) => view(g, node.params.params))],
   );
+  const EmbedExamples = primitive<{ params: P; shape: Shape }>(
+    `${name}Backward`,
+    ({ params, shape }, values) => {
+      const whole = filled([values.shape[0], ...shape], 0, values.dtype);
+      accumulate(viewExamples(View, params, whole) as Tensor, values);
+      return whole;
+    },
+    [vjp((g, { params: { params } }) => viewExamples(View, params, g) as Tensor)],
+  );
+  withBatchRule(Embed, (params, [values]) => apply(EmbedExamples, params, [values]));
   const Scatter = primitive<P>(
     `${name}Scatter`,
     (params, x, values) => {

@@ -1,5 +1,5 @@
 /** What the operators on matrices have in common: what can be multiplied, and the products without and with a record. */
-import { apply, type Primitive, primitive, vjp } from '../autograd/primitive.ts';
+import { apply, type Primitive, primitive, vjp, withBatchRule } from '../autograd/primitive.ts';
 import { contiguousStrides, type Shape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
@@ -97,10 +97,13 @@ export function multiplyVectors(a: Tensor, b: Tensor): Tensor {
 /** Its matrices transposed. */
 export const transposed = (x: Tensor): Tensor => transpose(x, -2, -1);
 
-const Bmm: Primitive = primitive('Bmm', (_, a, b) => multiply(a, b), [
-  vjp((g, _, b) => multiplyBatches(g, transposed(b)), 1),
-  vjp((g, _, a) => multiplyBatches(transposed(a), g), 0),
-]);
+const Bmm: Primitive = withBatchRule(
+  primitive('Bmm', (_, a, b) => multiply(a, b), [
+    vjp((g, _, b) => multiplyBatches(g, transposed(b)), 1),
+    vjp((g, _, a) => multiplyBatches(transposed(a), g), 0),
+  ]),
+  (_, inputs) => (inputs[0] as Tensor).matmul(inputs[1] as Tensor),
+);
 /** The products of matrices [..., m, k] and [..., k, n], recorded as PyTorch's bmm, whatever the number of batch dimensions. */
 export const multiplyBatches = (a: Tensor, b: Tensor): Tensor => apply(Bmm, undefined, [a, b]);
 
@@ -109,5 +112,9 @@ const UnsafeView: Primitive<Shape> = primitive(
   (shape: Shape, x) => new Tensor(x.storage, shape, contiguousStrides(shape), x.offset),
   [vjp((g, node) => reshape(g, node.shapes[0]))],
 );
+withBatchRule(UnsafeView, (shape, [examples]) => {
+  const x = examples as Tensor;
+  return reshape(x, [x.shape[0], ...shape]);
+});
 /** A dense intermediate result in another shape. Nobody else holds it, so that the view need not be known as one. */
 export const unsafeView = (x: Tensor, shape: Shape): Tensor => apply(UnsafeView, shape, [x]);

@@ -12,6 +12,7 @@ import {
   type Dims,
   reducedCount,
   reducedShape,
+  reducesExamples,
   restored,
   spread,
 } from './along.ts';
@@ -37,8 +38,8 @@ function cast(code: ReductionCode, x: Tensor, along: Cast, compute: DType = alon
 }
 
 /** PyTorch tells the nodes of reductions of all elements from those along dimensions by a number. */
-function allOrDims<P>(name: string, make: (name: string) => Primitive<P>): (dim: Dims) => Primitive<P> {
-  const [all, along] = [make(`${name}Backward0`), make(`${name}Backward1`)];
+function allOrDims<P extends Along>(name: string, make: (name: string) => Primitive<P>): (dim: Dims) => Primitive<P> {
+  const [all, along] = ['Backward0', 'Backward1'].map((suffix) => reducesExamples(make(name + suffix)));
   return (dim) => (dim === null ? all : along);
 }
 

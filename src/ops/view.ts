@@ -10,7 +10,9 @@ import {
   type Primitive,
   primitive,
   primitiveOfSeveral,
+  run,
   vjp,
+  withBatchRule,
 } from '../autograd/primitive.ts';
 import { filled } from '../core/creation.ts';
 import { isFloatingPoint } from '../core/dtype.ts';
@@ -115,7 +117,10 @@ export const unflatten = named('unflatten', ['dim', 'sizes'], (x: Tensor, dim: n
   return view(x, [...x.shape.slice(0, d), ...inferShape(sizes, whole), ...x.shape.slice(d + 1)]);
 });
 
-const Clone = primitive('Clone', (_, x) => write(Tensor.empty(x.shape, x.dtype), x), [vjp((g) => g)]);
+const Clone: Primitive = withBatchRule(
+  primitive('Clone', (_, x) => write(Tensor.empty(x.shape, x.dtype), x), [vjp((g) => g)]),
+  (_, inputs) => run(Clone, undefined, inputs),
+);
 /** A copy with memory of its own, in row-major order; the gradient passes through (torch.clone). */
 export function clone(x: Tensor): Tensor {
   return apply(Clone, undefined, [x]);

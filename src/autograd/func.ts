@@ -1,0 +1,510 @@
+/** Functions of functions: derivatives and batches as transforms that compose (torch.func). */
+import { filled, zerosLike } from '../core/creation.ts';
+import { checkOptions, isOptions } from '../core/options.ts';
+import { checkDim, numelOf, type Shape, showShape } from '../core/shape.ts';
+import { Tensor } from '../core/tensor.ts';
+import { AdjointError, show } from '../errors.ts';
+import { AccumulateGrad } from './accumulate.ts';
+import { grad as gradients } from './backward.ts';
+import { checkTangent, DualLevel } from './forward.ts';
+import { enter, type Level, leave, twin } from './lift.ts';
+import { enableGrad } from './modes.ts';
+import { type Edge, type Gradients, Node } from './node.ts';
+import { edgeOf } from './primitive.ts';
+import { BatchLevel } from './vmap.ts';
+
+/** A tensor, or arrays and objects of them: what transformed functions take and return. */
+export type Tree = Tensor | readonly Tree[] | { readonly [key: string]: Tree };
+
+/** One dimension for a whole argument or result, or one for each of its parts; null for what is no batch. */
+export type Dims = number | null | readonly Dims[];
+
+function leavesOf(tree: Tree): Tensor[] {
+  if (tree instanceof Tensor) return [tree];
+  if (Array.isArray(tree) || isOptions(tree)) return Object.values(tree as Record<string, Tree>).flatMap(leavesOf);
+  throw new AdjointError('argument', `expected a Tensor, or arrays and objects of Tensors, got ${show(tree)}`);
+}
+
+/** The same structure with other leaves, which `f` is asked for in order. */
+function mapTree<T extends Tree>(tree: T, f: (leaf: Tensor) => Tensor): T {
+  if (tree instanceof Tensor) return f(tree) as T;
+  if (Array.isArray(tree)) return tree.map((part) => mapTree(part, f)) as unknown as T;
+  return Object.fromEntries(Object.entries(tree).map(([key, part]) => [key, mapTree(part, f)])) as T;
+}
+
+const withLeaves = <T extends Tree>(tree: T, leaves: readonly Tensor[]): T => {
+  let next = 0;
+  return mapTree(tree, () => leaves[next++]);
+};
+
+function at<L extends Level, T>(level: L, work: (level: L) => T): T {
+  enter(level);
+  try {
+    return work(level);
+  } finally {
+    leave(level);
+  }
+}
+
+// ---- reverse mode
+
+/** An argument of a transform: the place where the gradient is wanted, in front of whatever made the argument outside. */
+class Argument extends Node {
+  /** Whether the transform is under way. */
+  open = true;
+
+  constructor(of: Tensor) {
+    super([edgeOf(of)]);
+    this.outputs.push({ shape: of.shape, dtype: of.dtype });
+  }
+
+  name(): string {
+    return 'Argument';
+  }
+
+  apply(gradients: Gradients): Gradients {
+    return gradients;
+  }
+}
+
+/** Runs `work` with arguments that it can differentiate with respect to. */
+function withArguments<Args extends readonly Tree[], T>(args: Args, work: (fresh: Args) => T): T {
+  const nodes: Argument[] = [];
+  const fresh = args.map((tree) =>
+    mapTree(tree, (x) => {
+      const argument = twin(x);
+      const node = new Argument(x);
+      nodes.push(node);
+      argument._node = node;
+      argument._outputNr = 0;
+      return argument;
+    }),
+  );
+  try {
+    return enableGrad(() => work(fresh as unknown as Args));
+  } finally {
+    for (const node of nodes) node.open = false;
+  }
+}
+
+/** Whether a gradient can be wanted beyond a node: at a leaf, or at an argument of a transform that is still under way. */
+function isLive(node: Node): boolean {
+  const reached = new Set([node]);
+  for (const next of reached) {
+    if (next instanceof Argument ? next.open : next instanceof AccumulateGrad) return true;
+    for (const edge of next.edges as readonly (Edge | null)[]) if (edge) reached.add(edge.node);
+  }
+  return false;
+}
+
+/** A result as it leaves a transform: in the graph only as far as the graph goes on outside. */
+function release<T extends Tree>(tree: T): T {
+  return mapTree(tree, (x) => {
+    if (!x._node || isLive(x._node)) return x;
+    return Object.assign(twin(x), { _node: null, _outputNr: 0, _view: null });
+  });
+}
+
+/** A function, from tensors to tensors, that transforms take. */
+// biome-ignore lint/suspicious/noExplicitAny: the bound of a type parameter, which infers the exact parameters
+type Transformable = (...args: any[]) => any;
+
+export interface GradOptions {
+  /** The positions of the arguments to differentiate with respect to. */
+  readonly argnums?: number | readonly number[];
+  /** Whether the function returns [value, aux], of which only the value is differentiated. */
+  readonly hasAux?: boolean;
+}
+
+function positions(call: string, argnums: number | readonly number[], count: number): number[] {
+  return (typeof argnums === 'number' ? [argnums] : [...argnums]).map((k) => {
+    const position = k < 0 ? k + count : k;
+    if (!Number.isInteger(k) || position < 0 || position >= count) {
+      throw new AdjointError('argument', `${call}: argnums ${show(argnums)} do not fit a call with ${count} arguments`);
+    }
+    return position;
+  });
+}
+
+const gradOptions = (call: string, given: number | readonly number[] | GradOptions): Required<GradOptions> => {
+  const options = isOptions(given) ? (given as GradOptions) : { argnums: given as number };
+  checkOptions(call, options, ['argnums', 'hasAux']);
+  return { argnums: options.argnums ?? 0, hasAux: options.hasAux ?? false };
+};
+
+/** The given arguments, some of them replaced. */
+const replaced = <T>(args: readonly T[], at: readonly number[], by: readonly T[]): T[] =>
+  args.map((x, k) => (at.includes(k) ? by[at.indexOf(k)] : x));
+
+const one = <T>(list: readonly T[], argnums: number | readonly number[]): T | readonly T[] =>
+  typeof argnums === 'number' ? list[0] : list;
+
+/** The gradients of `outputs` with respect to all leaves of `args`, zeros where nothing depends on them, shaped as `args`. */
+function pull<Args extends readonly Tree[]>(outputs: Tensor[], args: Args, cotangents: Tensor[]): Args {
+  const leaves = args.flatMap(leavesOf);
+  const live = outputs.flatMap((y, k) => (y.requiresGrad ? [k] : []));
+  const found =
+    live.length === 0
+      ? leaves.map((x) => zerosLike(x))
+      : gradients(
+          live.map((k) => outputs[k]),
+          leaves,
+          {
+            gradOutputs: live.map((k) => cotangents[k]),
+            createGraph: true,
+            materializeGrads: true,
+          },
+        );
+  let next = 0;
+  return args.map((tree) => mapTree(tree, () => found[next++])) as unknown as Args;
+}
+
+/**
+ * The function that computes the gradient of a scalar function, and its value (torch.func.grad_and_value): [gradient, value]. With
+ * `argnums` a list, an array of gradients; with `hasAux`, [gradient, [value, aux]].
+ * @throws if the function does not return a tensor of one element without dimensions
+ */
+export function gradAndValue<F extends Transformable>(f: F, options: number | readonly number[] | GradOptions = {}) {
+  const { argnums, hasAux } = gradOptions('gradAndValue', options);
+  return (...args: Parameters<F>): [Tree, Tree] => {
+    const chosen = positions('gradAndValue', argnums, args.length);
+    return withArguments(
+      chosen.map((k) => args[k] as Tree),
+      (fresh) => {
+        const result = f(...replaced(args as readonly unknown[], chosen, fresh)) as Tree;
+        const [value, aux] = hasAux ? (result as readonly Tree[]) : [result];
+        if (!(value instanceof Tensor) || value.ndim !== 0) {
+          throw new AdjointError(
+            'shape',
+            `grad: Expected f(*args) to return a scalar tensor, got ${value instanceof Tensor ? `a tensor of shape ${showShape(value.shape)}` : show(value)}`,
+          );
+        }
+        const found = pull([value], fresh, [filled([], 1, value.dtype)]);
+        return [one(found, argnums), hasAux ? [value, aux as Tree] : value] as [Tree, Tree];
+      },
+    ).map(release) as [Tree, Tree];
+  };
+}
+
+/**
+ * The function that computes the gradient of a scalar function with respect to one or several of its arguments (torch.func.grad). With
+ * `hasAux`, [gradient, aux]. Nests: `grad(grad(f))` is the second derivative.
+ */
+export function grad<F extends Transformable>(f: F, options: number | readonly number[] | GradOptions = {}) {
+  const both = gradAndValue(f, options);
+  const { hasAux } = gradOptions('grad', options);
+  return (...args: Parameters<F>): Tree => {
+    const [gradient, value] = both(...args);
+    return hasAux ? [gradient, (value as readonly Tree[])[1]] : gradient;
+  };
+}
+
+/**
+ * The value of `f` at `primals`, and the function that takes cotangents of it to cotangents of the primals, in an array with one entry for
+ * each (torch.func.vjp).
+ */
+export function vjp<Args extends readonly Tree[], Out extends Tree>(
+  f: (...args: Args) => Out,
+  ...primals: Args
+): [output: Out, vjpFn: (cotangents: Out) => Args] {
+  const [output, fresh] = withArguments(primals, (own) => [f(...own), own] as const);
+  const outputs = leavesOf(output);
+  const vjpFn = (cotangents: Out): Args => {
+    const given = leavesOf(cotangents);
+    if (given.length !== outputs.length) {
+      throw new AdjointError(
+        'argument',
+        `vjp: expected ${outputs.length} cotangents, as many as there are outputs, got ${given.length}`,
+      );
+    }
+    return release(enableGrad(() => pull(outputs, fresh, given)) as unknown as Tree) as unknown as Args;
+  };
+  return [release(output), vjpFn];
+}
+
+// ---- forward mode
+
+/**
+ * The value of `f` at `primals` and its derivative in the direction `tangents` (torch.func.jvp), by forward mode.
+ * @throws if the tangents do not match the primals
+ */
+export function jvp<Args extends readonly Tree[], Out extends Tree>(
+  f: (...args: Args) => Out,
+  primals: Args,
+  tangents: Args,
+): [output: Out, tangent: Out] {
+  const pair = at(new DualLevel(), (level): [Out, Out] => {
+    const directions = (tangents as readonly Tree[]).flatMap(leavesOf);
+    let next = 0;
+    const duals = primals.map((tree) =>
+      mapTree(tree, (x) => {
+        const tangent = directions[next++];
+        checkTangent(x, tangent);
+        return level.lift(x, tangent);
+      }),
+    );
+    if (next !== directions.length) {
+      throw new AdjointError(
+        'argument',
+        `jvp: expected ${next} tangents, as many as there are primals, got ${directions.length}`,
+      );
+    }
+    const lowered = f(...(duals as unknown as Args));
+    const pairs = leavesOf(lowered).map((y) => level.lower(y));
+    return [
+      withLeaves(
+        lowered,
+        pairs.map((pair) => pair.primal),
+      ),
+      withLeaves(
+        lowered,
+        pairs.map(({ primal, tangent }) => tangent ?? zerosLike(primal)),
+      ),
+    ];
+  });
+  return [release(pair[0]), release(pair[1])];
+}
+
+/**
+ * The value of `f` at `primals` and the function that takes tangents to tangents there, which can be called many times without
+ * computing `f` again (torch.func.linearize).
+ */
+export function linearize<Args extends readonly Tree[], Out extends Tree>(
+  f: (...args: Args) => Out,
+  ...primals: Args
+): [output: Out, jvpFn: (...tangents: Args) => Out] {
+  const [output, pullBack] = vjp(f, ...primals);
+  const cotangents = leavesOf(output).map((y) => zerosLike(y).requiresGrad_());
+  // the pullback is linear: its own derivative, at any cotangent, is its transpose
+  const pulled = enableGrad(() => pullBack(withLeaves(output, cotangents)) as readonly Tree[]).flatMap(leavesOf);
+  const live = pulled.flatMap((g, k) => (g.requiresGrad ? [k] : []));
+  const jvpFn = (...tangents: Args): Out => {
+    const directions = (tangents as readonly Tree[]).flatMap(leavesOf);
+    if (live.length === 0) return mapTree(output, (y) => zerosLike(y));
+    const found = gradients(
+      live.map((k) => pulled[k]),
+      cotangents,
+      {
+        gradOutputs: live.map((k) => directions[k]),
+        retainGraph: true,
+        materializeGrads: true,
+      },
+    );
+    return withLeaves(output, found);
+  };
+  return [output, jvpFn];
+}
+
+// ---- batches
+
+export interface VmapOptions {
+  /** The dimension of the batch in each argument, or one for all; null for an argument that all examples share. */
+  readonly inDims?: Dims;
+  /** Where the batch goes in the results. */
+  readonly outDims?: Dims;
+  /** Run so many examples at a time, to bound memory. */
+  readonly chunkSize?: number | null;
+}
+
+/** One entry of `dims` for each leaf. */
+function spreadDims(dims: Dims, tree: Tree, what: string): (number | null)[] {
+  if (dims === null || typeof dims === 'number') return leavesOf(tree).map(() => dims);
+  const parts = tree instanceof Tensor ? [] : Object.values(tree as Record<string, Tree>);
+  if (parts.length !== dims.length) {
+    throw new AdjointError('argument', `vmap: ${what} ${show(dims)} do not have the structure of what they describe`);
+  }
+  return parts.flatMap((part, k) => spreadDims(dims[k], part, what));
+}
+
+/**
+ * The function that applies `f`, which is written for one example, to a whole batch (torch.func.vmap). Random numbers are drawn once, for all
+ * examples alike.
+ * @example const perSample = vmap(grad(loss), { inDims: [null, 0, 0] });
+ * @throws if the batches differ in size, or if there is none
+ */
+export function vmap<Args extends readonly Tree[], Out extends Tree>(
+  f: (...args: Args) => Out,
+  options: VmapOptions = {},
+): (...args: Args) => Out {
+  checkOptions('vmap', options, ['inDims', 'outDims', 'chunkSize']);
+  const { inDims = 0, outDims = 0, chunkSize = null } = options;
+  const batch = (...args: Args): Out => {
+    const dims = spreadDims(inDims, args as unknown as Tree, 'inDims');
+    const leaves = (args as readonly Tree[]).flatMap(leavesOf);
+    const sizes = new Set(leaves.flatMap((x, k) => (dims[k] === null ? [] : [x.shape[checkDim(dims[k], x.ndim)]])));
+    if (sizes.size !== 1) {
+      throw new AdjointError(
+        'shape',
+        sizes.size === 0
+          ? 'vmap: at least one argument must be a batch, but inDims are all null'
+          : `vmap: Expected all tensors to have the same size in the mapped dimension, got sizes ${[...sizes].join(', ')}`,
+      );
+    }
+    const [size] = sizes;
+    if (chunkSize !== null && chunkSize < size) return inChunks(batch, args, dims, size, chunkSize, outDims);
+    return at(new BatchLevel(size), (level) => {
+      const lifted = leaves.map((x, k) => (dims[k] === null ? x : level.lift(x, checkDim(dims[k] as number, x.ndim))));
+      let next = 0;
+      const result = f(...(args.map((tree) => mapTree(tree, () => lifted[next++])) as unknown as Args));
+      const to = spreadDims(outDims, result, 'outDims');
+      let k = 0;
+      const lowered = mapTree(result, (y) => {
+        const dim = to[k++];
+        if (dim === null) return y;
+        const all = level.lowerAll(y);
+        return dim === 0 ? all : all.movedim(0, dim);
+      });
+      return release(lowered);
+    });
+  };
+  return batch;
+}
+
+/** Applies a batched function to parts of the batch, and joins what it returns. */
+function inChunks<Args extends readonly Tree[], Out extends Tree>(
+  f: (...args: Args) => Out,
+  args: Args,
+  dims: readonly (number | null)[],
+  size: number,
+  chunk: number,
+  outDims: Dims,
+): Out {
+  const parts: Out[] = [];
+  for (let start = 0; start < size; start += chunk) {
+    let k = 0;
+    const part = args.map((tree) =>
+      mapTree(tree, (x) => {
+        const dim = dims[k++];
+        return dim === null ? x : x.narrow(dim, start, Math.min(chunk, size - start));
+      }),
+    );
+    parts.push(f(...(part as unknown as Args)));
+  }
+  const to = spreadDims(outDims, parts[0], 'outDims');
+  const columns = parts.map(leavesOf);
+  const joined = to.map((dim, k) => {
+    const pieces = columns.map((column) => column[k]);
+    if (dim === null) return pieces[0];
+    const shape = [...pieces[0].shape];
+    const along = checkDim(dim, shape.length);
+    shape[along] = size;
+    let start = 0;
+    return pieces.reduce(
+      (whole, piece) => {
+        const end = start + piece.shape[along];
+        const next = whole.sliceScatter(piece, along, start, end);
+        start = end;
+        return next;
+      },
+      filled(shape, 0, pieces[0].dtype),
+    );
+  });
+  return withLeaves(parts[0], joined);
+}
+
+// ---- Jacobians
+
+/** The vectors of the standard basis, each in the shape given. */
+function basis(shape: Shape, like: Tensor): Tensor {
+  const n = numelOf(shape);
+  const vectors = filled([n, n], 0, like.dtype);
+  vectors.diagonal().fill_(1);
+  return vectors.view([n, ...shape]);
+}
+
+/** A zero for every leaf, and `vector` for one. */
+const only = (leaves: readonly Tensor[], chosen: number, vector: Tensor): Tensor[] =>
+  leaves.map((x, k) => (k === chosen ? vector : zerosLike(x)));
+
+/**
+ * The function that computes the Jacobian of `f` with respect to one or several arguments, by reverse mode: all rows at once, as one batch
+ * (torch.func.jacrev). It has the shape of the output followed by that of the input.
+ */
+export function jacrev<F extends Transformable>(
+  f: F,
+  options: number | readonly number[] | { argnums?: number | readonly number[] } = {},
+) {
+  const { argnums } = gradOptions('jacrev', options);
+  return (...args: Parameters<F>): Tree => {
+    const chosen = positions('jacrev', argnums, args.length);
+    const differentiated = (...own: readonly Tree[]): Tree =>
+      f(...replaced(args as readonly unknown[], chosen, own)) as Tree;
+    const [output, pullBack] = vjp(differentiated, ...chosen.map((k) => args[k] as Tree));
+    const outputs = leavesOf(output);
+    const rows = outputs.map((y, k) =>
+      vmap((vector: Tensor) => pullBack(withLeaves(output, only(outputs, k, vector))) as Tree)(basis(y.shape, y)),
+    );
+    return withTrees(
+      output,
+      rows.map(
+        (row, k) =>
+          one(
+            mapTree(row, (j) => j.reshape([...outputs[k].shape, ...j.shape.slice(1)])) as readonly Tree[],
+            argnums,
+          ) as Tree,
+      ),
+    );
+  };
+}
+
+/**
+ * The function that computes the Jacobian of `f` with respect to one or several arguments, by forward mode: all columns at once, as one batch
+ * (torch.func.jacfwd). It has the shape of the output followed by that of the input.
+ */
+export function jacfwd<F extends Transformable>(
+  f: F,
+  options: number | readonly number[] | { argnums?: number | readonly number[] } = {},
+) {
+  const { argnums } = gradOptions('jacfwd', options);
+  return (...args: Parameters<F>): Tree => {
+    const chosen = positions('jacfwd', argnums, args.length);
+    const own = chosen.map((k) => args[k] as Tree);
+    const inputs = own.flatMap(leavesOf);
+    const differentiated = (...fresh: readonly Tree[]): Tree =>
+      f(...replaced(args as readonly unknown[], chosen, fresh)) as Tree;
+    const columns = inputs.map((x, k) =>
+      vmap((vector: Tensor) => {
+        let next = 0;
+        const directions = only(inputs, k, vector);
+        return jvp(
+          differentiated,
+          own,
+          own.map((tree) => mapTree(tree, () => directions[next++])),
+        )[1];
+      })(basis(x.shape, x)),
+    );
+    const parts = columns.map(leavesOf);
+    // of each output, one Jacobian for each input
+    const jacobians = parts[0].map((_, k) => {
+      const ofInputs = inputs.map((x, i) => {
+        const column = parts[i][k];
+        return column.movedim(0, -1).reshape([...column.shape.slice(1), ...x.shape]);
+      });
+      let next = 0;
+      return one(
+        own.map((tree) => mapTree(tree, () => ofInputs[next++])),
+        argnums,
+      ) as Tree;
+    });
+    return withTrees(columns[0], jacobians);
+  };
+}
+
+/** A structure with a tree in the place of each leaf. */
+function withTrees(tree: Tree, trees: readonly Tree[]): Tree {
+  let next = 0;
+  const visit = (part: Tree): Tree => {
+    if (part instanceof Tensor) return trees[next++];
+    if (Array.isArray(part)) return part.map(visit);
+    return Object.fromEntries(Object.entries(part).map(([key, inner]) => [key, visit(inner)]));
+  };
+  return visit(tree);
+}
+
+/** The function that computes the Hessian of a scalar function: forward mode over reverse (torch.func.hessian). */
+export function hessian<F extends Transformable>(
+  f: F,
+  options: number | readonly number[] | { argnums?: number | readonly number[] } = {},
+) {
+  return jacfwd(jacrev(f, options), options);
+}
