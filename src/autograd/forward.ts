@@ -88,7 +88,8 @@ function pushForward(
   results: readonly Tensor[],
 ): (Tensor | null)[] {
   if (primitive.view) {
-    const out = run(primitive, params, [tangents[0] as Tensor, ...primals.slice(1)]);
+    // where the value can be viewed so, its tangent may lie otherwise
+    const out = run(primitive, params, [(tangents[0] as Tensor).contiguous(), ...primals.slice(1)]);
     return Array.isArray(out) ? out : [out];
   }
   const node = new OperatorNode(
@@ -135,7 +136,8 @@ function transpose(
     const weights: Tensor[] = [];
     for (const [k, gradient] of node.apply(arrived, (input) => tangents[input] !== null).entries()) {
       if (!gradient || !requiresGrad(gradient)) continue;
-      pulled.push(gradient.sumToSize((primals[k] as Tensor).shape));
+      const { shape, dtype } = primals[k] as Tensor;
+      pulled.push(gradient.sumToSize(shape).to(dtype));
       weights.push(tangents[k] as Tensor);
     }
     const directions: (Tensor | null)[] = results.map(() => null);

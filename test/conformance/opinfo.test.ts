@@ -9,7 +9,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { AdjointError } from '../../src/errors.ts';
-import { autograd, Tensor } from '../../src/index.ts';
+import { autograd, Tensor, tensor } from '../../src/index.ts';
 import { type Call, resolve } from './names.ts';
 import { checkRandom } from './random-operators.ts';
 import { excused, required } from './required.ts';
@@ -79,6 +79,47 @@ function compareGrad(what: string, actual: Tensor | null, encoded: Encoded, abse
   compare(what, actual, expected(encoded));
 }
 
+/** Numbers of both signs that look like nothing in particular. */
+const direction = (like: Tensor, seed: number): Tensor =>
+  tensor(Float64Array.from({ length: like.numel() }, (_, i) => Math.sin(1 + 7 * i + 3 * seed))).view([...like.shape]);
+
+/** Forward mode is the transpose of reverse mode: <tangent of the outputs, cotangents> is <direction, gradients>. */
+function checkForward(call: Call, sample: Case): void {
+  const { grads = [], cotangents = {} } = sample;
+  const directions: Tensor[] = [];
+  const lift = (x: unknown): unknown => {
+    if (Array.isArray(x)) return x.map(lift);
+    if (!(x instanceof Tensor) || !x.requiresGrad) return x;
+    directions.push(direction(x, directions.length));
+    return autograd.forwardAd.makeDual(x.detach(), directions[directions.length - 1]);
+  };
+  const sum = (pairs: readonly (readonly [Tensor, Tensor])[]): [total: number, scale: number] => {
+    const products = pairs.flatMap(([a, b]) => [...a.mul(b).toTypedArray()].map(Number));
+    return [products.reduce((s, x) => s + x, 0), products.reduce((s, x) => s + Math.abs(x), 1)];
+  };
+  autograd.forwardAd.dualLevel(() => {
+    const args = sample.args.map((arg) => lift(decode(arg, [])));
+    const kwargs = Object.fromEntries(
+      Object.entries(sample.kwargs).map(([key, value]) => [key, lift(decode(value, []))]),
+    );
+    const tangents = tensorsOf(call(args, kwargs)).map((r) => autograd.forwardAd.unpackDual(r).tangent);
+    const forward = sum(
+      Object.entries(cotangents).flatMap(([i, c]) => {
+        const tangent = tangents[Number(i)];
+        return tangent ? [[tangent, decode(c, []) as Tensor] as const] : [];
+      }),
+    );
+    const reverse = sum(
+      grads.flatMap((g, k) => (g === null ? [] : [[decode(g, []) as Tensor, directions[k]] as const])),
+    );
+    const difference = Math.abs(forward[0] - reverse[0]);
+    assert.ok(
+      difference <= 1e-6 * (forward[1] + reverse[1]),
+      `forward mode gives ${forward[0]}, reverse mode ${reverse[0]}`,
+    );
+  });
+}
+
 /** Makes one call and compares all that it gives with what PyTorch gave. */
 function check({ op, random }: Operator, call: Call, sample: Case): void {
   const leaves: Tensor[] = [];
@@ -106,7 +147,9 @@ function check({ op, random }: Operator, call: Call, sample: Case): void {
     for (const [i, r] of results.entries()) {
       assert.equal(r.requiresGrad, i in (sample.cotangents ?? {}), `output ${i}: whether it requires grad`);
     }
-    if (sample.cotangents) checkGradients(leaves, results, sample);
+    if (!sample.cotangents) return;
+    checkGradients(leaves, results, sample);
+    if (!sample.nonfinite && fed === args) checkForward(call, sample);
   } catch (error) {
     if (error instanceof Missing) throw error;
     if (error instanceof AdjointError && error.code === 'unsupported') throw new Missing(error.message);

@@ -26,6 +26,8 @@ export interface Case {
   /** The vectors that weigh the gradients, and the gradients of that product. */
   readonly v?: readonly Encoded[];
   readonly grads2?: readonly Encoded[];
+  /** Some gradient is not finite. */
+  readonly nonfinite?: boolean;
   /** Outputs that are unique only up to a gauge, such as the sign of a singular vector: no gradients to compare. */
   readonly noGrad?: 'gauge';
 }
