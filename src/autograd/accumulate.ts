@@ -29,8 +29,10 @@ export class AccumulateGrad extends Node {
     else variable._grad = flight.isOurs(gradient) && gradient.isContiguous() ? flight.keep(gradient) : gradient.clone();
   }
 
-  runPostHooks(): void {
+  /** Once the gradient has been added. */
+  runPostHooks(gradients: Gradients): void {
     for (const hook of this.tensorHooks?.get(0)?.postAccumulate ?? []) hook(this.variable);
+    for (const hook of this.postHooks ?? []) hook([], gradients);
   }
 
   apply(): Gradients {

@@ -2,15 +2,19 @@
 import { filled } from '../core/creation.ts';
 import { isFloatingPoint } from '../core/dtype.ts';
 import { checkOptions } from '../core/options.ts';
-import { sameShape, showShape } from '../core/shape.ts';
+import { numelOf, sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { runBackward } from './engine.ts';
-import type { Edge } from './node.ts';
+import { hooksAt } from './hooks.ts';
+import { type Edge, type GradientEdge, type Metadata, Node } from './node.ts';
 import { edgeOf } from './primitive.ts';
 
 type OneOrMore<T> = T | readonly T[];
 const list = <T>(value: OneOrMore<T>): readonly T[] => (Array.isArray(value) ? value : [value as T]);
+
+/** Where a gradient starts or ends: a tensor, or its place in the graph. */
+export type Place = Tensor | GradientEdge;
 
 export interface BackwardCall {
   /** The cotangent, where it is not given before the options. */
@@ -20,7 +24,7 @@ export interface BackwardCall {
   /** Record the backward itself, for derivatives of higher order. */
   createGraph?: boolean;
   /** The tensors whose `grad` to add to; all leaves if absent. */
-  inputs?: OneOrMore<Tensor>;
+  inputs?: OneOrMore<Place>;
 }
 
 export interface GradCall {
@@ -36,48 +40,60 @@ export interface GradCall {
   materializeGrads?: boolean;
 }
 
-function rootOf(tensor: Tensor, index: number): Edge {
-  if (!(tensor instanceof Tensor))
-    throw new AdjointError('argument', `output ${index} must be a Tensor, got ${show(tensor)}`);
-  const edge = edgeOf(tensor);
+/** @param what names the place in errors */
+function edgeAt(place: Place, what: string): Edge | null {
+  if (place instanceof Tensor) return edgeOf(place);
+  if (!(place?.node instanceof Node))
+    throw new AdjointError('argument', `${what} must be a Tensor or a GradientEdge, got ${show(place)}`);
+  if (!(place.outputNr in place.node.outputs)) {
+    throw new AdjointError(
+      'index',
+      `${what}: ${place.node.name()} has ${place.node.outputs.length} outputs, got outputNr ${show(place.outputNr)}`,
+    );
+  }
+  return { node: place.node, nr: place.outputNr };
+}
+
+/** What a gradient at a place looks like. */
+const metadataOf = (place: Place): Metadata => (place instanceof Tensor ? place : place.node.outputs[place.outputNr]);
+
+function rootOf(output: Place, index: number): Edge {
+  const edge = edgeAt(output, `output ${index}`);
   if (!edge)
     throw new AdjointError('autograd', `element ${index} of tensors does not require grad and does not have a grad_fn`);
   return edge;
 }
 
-function seedOf(tensor: Tensor, gradient: Tensor | null | undefined, index: number): Tensor {
+function seedOf({ shape, dtype }: Metadata, gradient: Tensor | null | undefined, index: number): Tensor {
   if (!gradient) {
-    if (tensor.numel() !== 1) {
+    if (numelOf(shape) !== 1) {
       throw new AdjointError(
         'autograd',
-        `grad can be implicitly created only for scalar outputs; output ${index} has shape ${showShape(tensor.shape)}: ` +
+        `grad can be implicitly created only for scalar outputs; output ${index} has shape ${showShape(shape)}: ` +
           'give its gradient, or reduce it to one element first',
       );
     }
-    return filled(tensor.shape, 1, tensor.dtype);
+    return filled(shape, 1, dtype);
   }
   if (!(gradient instanceof Tensor))
     throw new AdjointError('argument', `gradient ${index} must be a Tensor or null, got ${show(gradient)}`);
-  if (!sameShape(gradient.shape, tensor.shape)) {
+  if (!sameShape(gradient.shape, shape)) {
     throw new AdjointError(
       'shape',
-      `Mismatch in shape: grad_output[${index}] has a shape of ${showShape(gradient.shape)} and output[${index}] has a shape of ${showShape(tensor.shape)}.`,
+      `Mismatch in shape: grad_output[${index}] has a shape of ${showShape(gradient.shape)} and output[${index}] has a shape of ${showShape(shape)}.`,
     );
   }
-  if (!isFloatingPoint(gradient.dtype) || gradient.dtype !== tensor.dtype) {
-    throw new AdjointError(
-      'dtype',
-      `gradient ${index} must be of the output's dtype ${tensor.dtype}, got ${gradient.dtype}`,
-    );
+  if (!isFloatingPoint(gradient.dtype) || gradient.dtype !== dtype) {
+    throw new AdjointError('dtype', `gradient ${index} must be of the output's dtype ${dtype}, got ${gradient.dtype}`);
   }
   return gradient;
 }
 
-function seedsOf(outputs: readonly Tensor[], gradients: readonly (Tensor | null)[] | null): Tensor[] {
+function seedsOf(outputs: readonly Place[], gradients: readonly (Tensor | null)[] | null): Tensor[] {
   if (gradients && gradients.length !== outputs.length) {
     throw new AdjointError('argument', `got ${outputs.length} tensors and ${gradients.length} gradients`);
   }
-  return outputs.map((tensor, i) => seedOf(tensor, gradients?.[i], i));
+  return outputs.map((output, i) => seedOf(metadataOf(output), gradients?.[i], i));
 }
 
 /**
@@ -86,7 +102,7 @@ function seedsOf(outputs: readonly Tensor[], gradients: readonly (Tensor | null)
  * @throws if a tensor is outside the graph, if a gradient is missing or does not fit, or if the graph was released
  */
 export function backward(
-  tensors: OneOrMore<Tensor>,
+  tensors: OneOrMore<Place>,
   gradients?: OneOrMore<Tensor | null> | null,
   options: BackwardCall = {},
 ): void {
@@ -103,18 +119,14 @@ export function backward(
   const inputs = list(options.inputs);
   if (inputs.length === 0) throw new AdjointError('argument', '`inputs` argument to `backward` cannot be empty.');
   const edges = inputs.map(inputEdge);
-  const captured = runBackward(roots, seeds, { ...run, inputs: edges });
   inputs.forEach((input, i) => {
-    // leaves have been added to on the way
-    const gradient = captured[i];
-    if (input.isLeaf || !gradient) return;
-    input._grad = input._grad ? input._grad.add(gradient) : gradient.clone();
+    if (input instanceof Tensor && !input.isLeaf) hooksAt(edges[i]).retainedBy = new WeakRef(input);
   });
+  runBackward(roots, seeds, { ...run, inputs: edges });
 }
 
-function inputEdge(input: Tensor): Edge {
-  if (!(input instanceof Tensor)) throw new AdjointError('argument', `an input must be a Tensor, got ${show(input)}`);
-  const edge = edgeOf(input);
+function inputEdge(input: Place, index: number): Edge {
+  const edge = edgeAt(input, `input ${index}`);
   if (!edge) throw new AdjointError('autograd', 'One of the differentiated Tensors does not require grad');
   return edge;
 }
@@ -126,17 +138,17 @@ function inputEdge(input: Tensor): Edge {
  * @throws if an input is not in the graph (see `allowUnused`), if a cotangent is missing or does not fit, or if the graph was released
  */
 export function grad(
-  outputs: OneOrMore<Tensor>,
-  inputs: OneOrMore<Tensor>,
+  outputs: OneOrMore<Place>,
+  inputs: OneOrMore<Place>,
   options?: GradCall & { allowUnused?: false },
 ): Tensor[];
 export function grad(
-  outputs: OneOrMore<Tensor>,
-  inputs: OneOrMore<Tensor>,
+  outputs: OneOrMore<Place>,
+  inputs: OneOrMore<Place>,
   options: GradCall & { materializeGrads: true },
 ): Tensor[];
-export function grad(outputs: OneOrMore<Tensor>, inputs: OneOrMore<Tensor>, options?: GradCall): (Tensor | null)[];
-export function grad(outputs: OneOrMore<Tensor>, inputs: OneOrMore<Tensor>, options: GradCall = {}): (Tensor | null)[] {
+export function grad(outputs: OneOrMore<Place>, inputs: OneOrMore<Place>, options?: GradCall): (Tensor | null)[];
+export function grad(outputs: OneOrMore<Place>, inputs: OneOrMore<Place>, options: GradCall = {}): (Tensor | null)[] {
   checkOptions('grad', options, ['gradOutputs', 'retainGraph', 'createGraph', 'allowUnused', 'materializeGrads']);
   const { createGraph = false, retainGraph = createGraph, materializeGrads = false } = options;
   const { allowUnused = materializeGrads } = options;
@@ -156,5 +168,10 @@ export function grad(outputs: OneOrMore<Tensor>, inputs: OneOrMore<Tensor>, opti
     allowUnused,
   });
   if (!materializeGrads) return gradients;
-  return gradients.map((gradient, i) => gradient ?? filled(to[i].shape, 0, to[i].dtype));
+  return gradients.map((gradient, i) => {
+    const input = to[i];
+    if (gradient) return gradient;
+    if (input instanceof Tensor) return filled(input.shape, 0, input.dtype);
+    throw new AdjointError('argument', 'materializeGrads cannot be used when the given input is a GradientEdge');
+  });
 }

@@ -5,15 +5,17 @@
  * Gradients are added to leaves, and the graph is released, when everything has run: a run that throws changes nothing.
  */
 
-import { sameShape, showShape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
+import { anomaly, blame, checkNan } from './anomaly.ts';
+import { engine, type Run } from './current.ts';
 import { Flight } from './flight.ts';
-import type { GradientHook } from './hooks.ts';
+import { replacement, replacements } from './hooks.ts';
 import { mode } from './modes.ts';
-import type { Edge, Metadata, Node } from './node.ts';
+import type { Edge, Node } from './node.ts';
 import { interpreter } from './primitive.ts';
+import { profiler } from './recorder.ts';
 
 export interface BackwardOptions {
   /** Keep what the graph saved, to run through it again. */
@@ -109,26 +111,37 @@ export function runBackward(
   const retained: [Tensor, Tensor][] = [];
   const flight = new Flight(!createGraph && interpreter.run === null);
   const ready = new ReadyQueue();
+  const run: Run = {
+    node: null,
+    wants(node) {
+      const found = tasks.get(node);
+      return found !== undefined && (found.needed || found.captures.length > 0);
+    },
+  };
+  const outer = engine.run;
   const before = mode.grad;
+  engine.run = run;
   mode.grad = createGraph;
   try {
     for (const [i, root] of roots.entries()) flight.add(task(root.node).gradients, root.nr, seeds[i]);
     for (const { node } of roots) if (task(node).missing === 0 && !ready.has(node)) ready.push(node);
     while (ready.size > 0) {
       const node = ready.pop();
+      run.node = node;
       const { gradients, needed, captures } = task(node);
       if (node.foreign) for (const gradient of gradients) flight.keep(gradient ?? null);
-      runPreHooks(node, gradients, retained);
+      runTensorHooks(node, gradients, retained);
       for (const i of captures) captured[i] = flight.keep(gradients[inputs[i].nr] ?? null);
+      if (needed) runPreHooks(node, gradients);
       if (needed && node instanceof AccumulateGrad) {
         reached.push(node);
         continue;
       }
       if (needed) {
-        const results = flight.step(node, gradients, (k) => {
-          const next = node.edges[k] && task(node.edges[k].node);
-          return next !== null && (next.needed || next.captures.length > 0);
-        });
+        const wanted = (k: number): boolean => node.edges[k] !== null && run.wants(node.edges[k].node);
+        const step = () => flight.step(node, gradients, wanted);
+        const results = profiler.recorder ? profiler.recorder.measure(node.name(), 'backward', step) : step();
+        if (anomaly.enabled && anomaly.checkNan) checkNan(node, results);
         for (const [k, edge] of node.edges.entries()) {
           const gradient = results[k];
           if (edge && gradient) flight.add(task(edge.node).gradients, edge.nr, gradient);
@@ -139,16 +152,28 @@ export function runBackward(
       gradients.length = 0;
       for (const edge of node.edges) if (edge && --task(edge.node).missing === 0) ready.push(edge.node);
     }
+    run.node = null;
     if (!options.allowUnused) checkUsed(captured);
     if (!options.retainGraph) for (const [node, { needed }] of tasks) if (needed) node.release();
-    for (const [tensor, gradient] of retained) tensor._grad = tensor._grad ? tensor._grad.add(gradient) : gradient;
+    for (const [tensor, gradient] of retained)
+      tensor._grad = tensor._grad ? tensor._grad.add(gradient) : gradient.clone();
     for (const leaf of reached) {
+      run.node = leaf;
       const { gradients } = task(leaf);
-      leaf.accumulate(gradients[0] ?? null, flight);
+      const add = () => leaf.accumulate(gradients[0] ?? null, flight);
+      if (profiler.recorder) profiler.recorder.measure(leaf.name(), 'backward', add);
+      else add();
       flight.land(gradients);
     }
-    for (const leaf of reached) leaf.runPostHooks();
+    for (const leaf of reached) {
+      run.node = leaf;
+      leaf.runPostHooks(task(leaf).gradients);
+    }
+  } catch (error) {
+    if (anomaly.enabled && run.node) blame(run.node, error);
+    throw error;
   } finally {
+    engine.run = outer;
     mode.grad = before;
     flight.end();
   }
@@ -201,28 +226,22 @@ function markNeeded(tasks: Map<Node, Task>, inputs: readonly Edge[]): void {
   }
 }
 
-/** Lets the hooks of a node, and of the tensors that it made, see and change the gradients that have arrived. */
-function runPreHooks(node: Node, gradients: (Tensor | null)[], retained: [Tensor, Tensor][]): void {
+/** Lets the hooks of the tensors that a node made see and change the gradients that have arrived. */
+function runTensorHooks(node: Node, gradients: (Tensor | null)[], retained: [Tensor, Tensor][]): void {
   for (const [nr, own] of node.tensorHooks ?? []) {
-    for (const hook of own.hooks) gradients[nr] = afterHook(hook, gradients[nr] ?? null, node.outputs[nr]);
+    if (!gradients[nr]) continue;
+    for (const hook of own.hooks) gradients[nr] = replacement(hook(gradients[nr]), gradients[nr]) ?? gradients[nr];
     const tensor = own.retainedBy?.deref();
-    const gradient = gradients[nr];
-    if (tensor && gradient) retained.push([tensor, gradient]);
+    if (tensor) retained.push([tensor, gradients[nr]]);
   }
-  for (const hook of node.preHooks ?? []) Object.assign(gradients, hook(gradients) ?? {});
 }
 
-function afterHook(hook: GradientHook, gradient: Tensor | null, expected: Metadata): Tensor | null {
-  if (!gradient) return null;
-  const changed = hook(gradient);
-  if (!changed) return gradient;
-  if (!sameShape(changed.shape, expected.shape)) {
-    throw new AdjointError(
-      'shape',
-      `a hook has changed the size of the gradient: expected ${showShape(expected.shape)}, got ${showShape(changed.shape)}`,
-    );
+/** The same for the hooks of the node itself. */
+function runPreHooks(node: Node, gradients: (Tensor | null)[]): void {
+  for (const hook of node.preHooks ?? []) {
+    const all = node.outputs.map((_, nr) => gradients[nr] ?? null);
+    Object.assign(gradients, replacements(hook(all), all));
   }
-  return changed;
 }
 
 function checkUsed(captured: readonly (Tensor | null)[]): void {

@@ -7,6 +7,7 @@ import { sameShape, showShape } from '../core/shape.ts';
 import type { Storage } from '../core/storage.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
+import { replacements } from './hooks.ts';
 import type { Gradients, Metadata, Node } from './node.ts';
 
 export class Flight {
@@ -24,7 +25,7 @@ export class Flight {
     const work = (): Gradients => {
       const filled = node.outputs.map((_, nr) => gradients[nr] ?? null);
       let results = node.apply(filled, wanted);
-      for (const hook of node.postHooks ?? []) results = hook(results, filled) ?? results;
+      for (const hook of node.postHooks ?? []) results = replacements(hook(results, filled), results);
       return node.edges.map((edge, k) => {
         const gradient = results[k];
         return edge && gradient ? fit(node, k, gradient, edge.node.outputs[edge.nr]) : null;

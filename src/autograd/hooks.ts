@@ -1,5 +1,7 @@
-import type { Tensor } from '../core/tensor.ts';
-import type { Edge } from './node.ts';
+import { sameShape, showShape } from '../core/shape.ts';
+import { Tensor } from '../core/tensor.ts';
+import { AdjointError, show } from '../errors.ts';
+import type { Edge, Gradients } from './node.ts';
 
 /** Sees a gradient, and may return another to take its place. */
 export type GradientHook = (gradient: Tensor) => Tensor | null | undefined | void;
@@ -40,3 +42,41 @@ export function hooksAt({ node, nr }: Edge): TensorHooks {
 /** @internal Whether a tensor that is no leaf keeps its gradient. */
 export const retainsGrad = ({ _node, _outputNr }: Tensor): boolean =>
   _node?.tensorHooks?.get(_outputNr)?.retainedBy != null;
+
+/**
+ * The gradient that a hook has returned to take the place of `before`, or null.
+ * @throws if it does not look like it
+ */
+export function replacement(returned: unknown, before: Tensor | null): Tensor | null {
+  if (returned === null || returned === undefined) return null;
+  if (!(returned instanceof Tensor))
+    throw new AdjointError('argument', `expected a Tensor or null, but a hook returned ${show(returned)}`);
+  if (!before) throw new AdjointError('autograd', "a hook can't replace a null gradient with a non-null value");
+  if (!sameShape(returned.shape, before.shape)) {
+    throw new AdjointError(
+      'shape',
+      `a hook has changed the size of the gradient: expected ${showShape(before.shape)}, got ${showShape(returned.shape)}`,
+    );
+  }
+  if (returned.dtype !== before.dtype) {
+    throw new AdjointError(
+      'dtype',
+      `a hook has changed the type of the gradient: expected ${before.dtype}, got ${returned.dtype}`,
+    );
+  }
+  return returned;
+}
+
+/** The same for all gradients on one side of a node; a hook that returns nothing leaves them. */
+export function replacements(returned: unknown, before: Gradients): Gradients {
+  if (returned === null || returned === undefined) return before;
+  if (!Array.isArray(returned))
+    throw new AdjointError('argument', `expected an array of gradients, but a hook returned ${show(returned)}`);
+  if (returned.length !== before.length) {
+    throw new AdjointError(
+      'argument',
+      `a hook has returned an incorrect number of values (got ${returned.length}, but expected ${before.length})`,
+    );
+  }
+  return before.map((gradient, k) => replacement(returned[k], gradient));
+}

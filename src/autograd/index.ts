@@ -1,4 +1,11 @@
-export { type BackwardCall, backward, type GradCall, grad } from './backward.ts';
+export {
+  type AnomalyOptions,
+  detectAnomaly,
+  isAnomalyCheckNanEnabled,
+  isAnomalyEnabled,
+  setDetectAnomaly,
+} from './anomaly.ts';
+export { type BackwardCall, backward, type GradCall, grad, type Place } from './backward.ts';
 export * as forwardAd from './forward-ad.ts';
 export { Function, type FunctionCtx, onceDifferentiable } from './function.ts';
 export * as functional from './functional.ts';
@@ -10,3 +17,4 @@ export {
   gradgradcheck,
 } from './gradcheck.ts';
 export * as graph from './graph.ts';
+export * as profiler from './profiler.ts';

@@ -1,6 +1,7 @@
 import type { DType } from '../core/dtype.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
+import { anomaly, noteOrigin } from './anomaly.ts';
 import type { RemovableHandle } from './hooks.ts';
 import { register, type TensorHooks } from './hooks.ts';
 
@@ -8,6 +9,20 @@ import { register, type TensorHooks } from './hooks.ts';
 export interface Edge {
   readonly node: Node;
   readonly nr: number;
+}
+
+/**
+ * The place in a graph where the gradient with respect to a tensor arrives: output `outputNr` of `node`. `grad` and `backward` take it in
+ * the tensor's stead (torch.autograd.graph.GradientEdge).
+ */
+export class GradientEdge {
+  readonly node: Node;
+  readonly outputNr: number;
+
+  constructor(node: Node, outputNr: number) {
+    this.node = node;
+    this.outputNr = outputNr;
+  }
 }
 
 /** What a gradient that arrives must look like. */
@@ -41,6 +56,7 @@ export abstract class Node {
   constructor(edges: readonly (Edge | null)[]) {
     this.sequence = nodes++;
     this.edges = edges;
+    if (anomaly.enabled) noteOrigin(this, new.target);
   }
 
   /** The name as PyTorch gives it: `AddBackward0`. */

@@ -383,10 +383,13 @@ describe('what backward and grad refuse', () => {
       message: /^grad: unknown option "retain_graph"/,
     });
     untouched((_, y) => y.backward(1 as never), { code: 'argument' });
-    untouched((x) => autograd.grad(1 as never, x), { code: 'argument', message: /output 0 must be a Tensor, got 1/ });
+    untouched((x) => autograd.grad(1 as never, x), {
+      code: 'argument',
+      message: /output 0 must be a Tensor or a GradientEdge, got 1/,
+    });
     untouched((_, y) => autograd.grad(y.sum(), 'x' as never), {
       code: 'argument',
-      message: /must be a Tensor, got "x"/,
+      message: /input 0 must be a Tensor or a GradientEdge, got "x"/,
     });
     untouched((x, y) => autograd.grad(y, x, { gradOutputs: [1] as never }), { code: 'argument', message: /got 1/ });
   });

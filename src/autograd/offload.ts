@@ -1,0 +1,35 @@
+import { fromElements } from '../core/creation.ts';
+import type { DType } from '../core/dtype.ts';
+import type { Shape } from '../core/shape.ts';
+import type { Tensor } from '../core/tensor.ts';
+import type { TypedArray } from '../kernels/element.ts';
+import { savedTensorsHooks } from './saved.ts';
+
+interface Copy {
+  readonly version: number;
+  readonly elements: TypedArray;
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/**
+ * While it is in force, what operators save for backward is kept as typed arrays on the JavaScript heap, and copied back into tensors when
+ * the backward needs it (torch.autograd.graph.save_on_cpu). That leaves room in the linear memory that tensors live in, which holds 4 GiB
+ * at most, for twice the copying. A tensor that is saved several times is copied once.
+ * @example const loss = saveOnCpu(() => model.forward(x).sum());
+ */
+export function saveOnCpu<T>(callback: () => T): T;
+export function saveOnCpu(): Disposable;
+export function saveOnCpu<T>(callback?: () => T): T | Disposable {
+  const copies = new WeakMap<Tensor, Copy>();
+  const pack = (tensor: Tensor): Copy => {
+    const before = copies.get(tensor);
+    if (before?.version === tensor._version) return before;
+    const { _version: version, shape, dtype } = tensor;
+    const copy = { version, elements: tensor.toTypedArray(), shape, dtype };
+    copies.set(tensor, copy);
+    return copy;
+  };
+  const unpack = ({ elements, shape, dtype }: Copy): Tensor => fromElements(elements, shape, dtype);
+  return callback ? savedTensorsHooks(pack, unpack, callback) : savedTensorsHooks(pack, unpack);
+}
