@@ -1,13 +1,13 @@
 // What these add to Tensor: a bare import is kept in the declarations, one of a function is not.
 import './autograd/members.ts';
 import './ops/methods.ts';
-import './ops/operators.ts';
-import './ops/properties.ts';
+import './ops/pointwise/operators.ts';
+import './ops/view/properties.ts';
 import { installMembers } from './autograd/members.ts';
 import { installNames } from './nn/names.ts';
 import { installMethods } from './ops/methods.ts';
-import { installOperators } from './ops/operators.ts';
-import { installProperties } from './ops/properties.ts';
+import { installOperators } from './ops/pointwise/operators.ts';
+import { installProperties } from './ops/view/properties.ts';
 
 export * as func from './autograd/func.ts';
 export * as autograd from './autograd/index.ts';
@@ -52,26 +52,18 @@ export { type Nested, Tensor } from './core/tensor.ts';
 export { AdjointError, type ErrorCode } from './errors.ts';
 export * as linalg from './linalg.ts';
 export * as nn from './nn/index.ts';
-export { celu, hardshrink, prelu, rrelu, selu, threshold } from './ops/activation.ts';
-export { addbmm, addmm, addmv, addr, baddbmm } from './ops/added-product.ts';
-export type { ValuesAndIndices } from './ops/along.ts';
-export { klDiv } from './ops/class-loss.ts';
-export { allclose, equal, isclose } from './ops/comparison.ts';
-export { fill } from './ops/copy.ts';
-export { cosineSimilarity, pairwiseDistance, pdist } from './ops/distance.ts';
-export { alphaDropout, dropout, featureAlphaDropout } from './ops/dropout.ts';
-export { einsum, type TensordotDims, tensordot } from './ops/einsum.ts';
-export { embedding } from './ops/embedding.ts';
-export * from './ops/extremum.ts';
-export * from './ops/gather-scatter.ts';
-export * from './ops/grid.ts';
-export { ellipsis, type IndexItem, type Slice, slice } from './ops/index-expression.ts';
-export { indexPut, maskedScatter, maskedSelect, nonzero, put, take } from './ops/indexing.ts';
-export * from './ops/join.ts';
-export * from './ops/linalg.ts';
-export { binaryCrossEntropyWithLogits, poissonNllLoss } from './ops/loss.ts';
-export { cosineEmbeddingLoss, hingeEmbeddingLoss, marginRankingLoss, tripletMarginLoss } from './ops/margin-loss.ts';
-export * from './ops/median.ts';
+export { celu, hardshrink, prelu, rrelu, selu, threshold } from './ops/functional/activation.ts';
+export { klDiv } from './ops/functional/class-loss.ts';
+export { cosineSimilarity, pairwiseDistance, pdist } from './ops/functional/distance.ts';
+export { alphaDropout, dropout, featureAlphaDropout } from './ops/functional/dropout.ts';
+export { embedding } from './ops/functional/embedding.ts';
+export { binaryCrossEntropyWithLogits, poissonNllLoss } from './ops/functional/loss.ts';
+export {
+  cosineEmbeddingLoss,
+  hingeEmbeddingLoss,
+  marginRankingLoss,
+  tripletMarginLoss,
+} from './ops/functional/margin-loss.ts';
 export {
   batchNorm,
   groupNorm,
@@ -80,12 +72,43 @@ export {
   nativeBatchNorm,
   nativeLayerNorm,
   rmsNorm,
-} from './ops/normalization.ts';
-export { constantPadNd } from './ops/padding.ts';
-export * from './ops/pointwise.ts';
-export { real } from './ops/properties.ts';
-export { bernoulli, multinomial } from './ops/random.ts';
-export * from './ops/random-creation.ts';
+} from './ops/functional/normalization.ts';
+export { constantPadNd } from './ops/functional/padding.ts';
+export { channelShuffle, pixelShuffle, pixelUnshuffle } from './ops/functional/shuffle.ts';
+export * from './ops/indexing/gather-scatter.ts';
+export { ellipsis, type IndexItem, type Slice, slice } from './ops/indexing/index-expression.ts';
+export { indexPut, maskedScatter, maskedSelect, nonzero, put, take } from './ops/indexing/indexing.ts';
+export * from './ops/indexing/sorting.ts';
+export { addbmm, addmm, addmv, addr, baddbmm } from './ops/linalg/added-product.ts';
+export { einsum, type TensordotDims, tensordot } from './ops/linalg/einsum.ts';
+export * from './ops/linalg/linalg.ts';
+export { allclose, equal, isclose } from './ops/pointwise/comparison.ts';
+export * from './ops/pointwise/pointwise.ts';
+export { where } from './ops/pointwise/where.ts';
+export { bernoulli, multinomial } from './ops/random/random.ts';
+export * from './ops/random/random-creation.ts';
+export type { ValuesAndIndices } from './ops/reduction/along.ts';
+export * from './ops/reduction/extremum.ts';
+export * from './ops/reduction/median.ts';
+export {
+  all,
+  any,
+  countNonzero,
+  logsumexp,
+  mean,
+  nanmean,
+  nansum,
+  norm,
+  prod,
+  sum,
+} from './ops/reduction/reduction.ts';
+export { cummax, cummin, cumprod, cumsum, logcumsumexp } from './ops/reduction/scan.ts';
+export * from './ops/reduction/softmax.ts';
+export { std, stdMean, var, varMean } from './ops/reduction/variance.ts';
+export { fill } from './ops/view/copy.ts';
+export * from './ops/view/grid.ts';
+export * from './ops/view/join.ts';
+export { real } from './ops/view/properties.ts';
 export {
   diag,
   diagEmbed,
@@ -100,24 +123,7 @@ export {
   trace,
   tril,
   triu,
-} from './ops/rearrange.ts';
-export {
-  all,
-  any,
-  countNonzero,
-  logsumexp,
-  mean,
-  nanmean,
-  nansum,
-  norm,
-  prod,
-  sum,
-} from './ops/reduction.ts';
-export { cummax, cummin, cumprod, cumsum, logcumsumexp } from './ops/scan.ts';
-export { channelShuffle, pixelShuffle, pixelUnshuffle } from './ops/shuffle.ts';
-export * from './ops/softmax.ts';
-export * from './ops/sorting.ts';
-export { std, stdMean, var, varMean } from './ops/variance.ts';
+} from './ops/view/rearrange.ts';
 export {
   adjoint,
   asStrided,
@@ -155,8 +161,7 @@ export {
   unflatten,
   unsqueeze,
   vsplit,
-} from './ops/view.ts';
-export { where } from './ops/where.ts';
+} from './ops/view/view.ts';
 export * as optim from './optim/index.ts';
 export * as utils from './utils/index.ts';
 

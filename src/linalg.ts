@@ -1,3 +1,3 @@
 /** torch.linalg, as far as it is here. */
-export { matmul } from './ops/linalg.ts';
-export { multiDot, vecdot } from './ops/linalg-products.ts';
+export { matmul } from './ops/linalg/linalg.ts';
+export { multiDot, vecdot } from './ops/linalg/linalg-products.ts';

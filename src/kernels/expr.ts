@@ -1,6 +1,6 @@
 /**
  * Scalar expressions as data: what a pointwise operator computes for one element, free of any dtype. The same expression is
- * lowered to vector code (lower.ts) for each dtype it is called with, and differentiated as an expression (ops/differentiate.ts).
+ * lowered to vector code (lower.ts) for each dtype it is called with, and differentiated as an expression (ops/pointwise/differentiate.ts).
  *
  * Expressions are interned: two that look alike are the same object, so shared parts are computed once.
  */

@@ -2,15 +2,15 @@
 import type { DType } from '../core/dtype.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { named } from '../ops/named.ts';
-import { softmax } from '../ops/softmax.ts';
+import { softmax } from '../ops/reduction/softmax.ts';
 
-export * from '../ops/activation.ts';
-export { scaledDotProductAttention } from '../ops/attention.ts';
-export * from '../ops/class-loss.ts';
-export { cosineSimilarity, normalize, pairwiseDistance, pdist } from '../ops/distance.ts';
-export * from '../ops/dropout.ts';
-export { embedding, embeddingBag, oneHot } from '../ops/embedding.ts';
-export { bilinear, linear } from '../ops/linear.ts';
+export * from '../ops/functional/activation.ts';
+export { scaledDotProductAttention } from '../ops/functional/attention.ts';
+export * from '../ops/functional/class-loss.ts';
+export { cosineSimilarity, normalize, pairwiseDistance, pdist } from '../ops/functional/distance.ts';
+export * from '../ops/functional/dropout.ts';
+export { embedding, embeddingBag, oneHot } from '../ops/functional/embedding.ts';
+export { bilinear, linear } from '../ops/functional/linear.ts';
 export {
   binaryCrossEntropy,
   binaryCrossEntropyWithLogits,
@@ -21,13 +21,20 @@ export {
   mseLoss,
   poissonNllLoss,
   smoothL1Loss,
-} from '../ops/loss.ts';
-export * from '../ops/margin-loss.ts';
-export { batchNorm, groupNorm, instanceNorm, layerNorm, localResponseNorm, rmsNorm } from '../ops/normalization.ts';
-export { type Padding, type PaddingMode, pad } from '../ops/padding.ts';
-export { sigmoid, tanh } from '../ops/pointwise.ts';
-export { channelShuffle, pixelShuffle, pixelUnshuffle } from '../ops/shuffle.ts';
-export { logSoftmax, softmax } from '../ops/softmax.ts';
+} from '../ops/functional/loss.ts';
+export * from '../ops/functional/margin-loss.ts';
+export {
+  batchNorm,
+  groupNorm,
+  instanceNorm,
+  layerNorm,
+  localResponseNorm,
+  rmsNorm,
+} from '../ops/functional/normalization.ts';
+export { type Padding, type PaddingMode, pad } from '../ops/functional/padding.ts';
+export { channelShuffle, pixelShuffle, pixelUnshuffle } from '../ops/functional/shuffle.ts';
+export { sigmoid, tanh } from '../ops/pointwise/pointwise.ts';
+export { logSoftmax, softmax } from '../ops/reduction/softmax.ts';
 
 /** max(x, 0), with derivative 0 at 0 (torch.nn.functional.relu). */
 export const relu = named(

@@ -8,8 +8,8 @@ import { numelOf, showShape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { named } from '../ops/named.ts';
-import type { GeneratorOption } from '../ops/sampling.ts';
-import { where } from '../ops/where.ts';
+import { where } from '../ops/pointwise/where.ts';
+import type { GeneratorOption } from '../ops/random/sampling.ts';
 
 /** Draws from the uniform distribution on [a, b) (torch.nn.init.uniform_). */
 export const uniform_ = named(

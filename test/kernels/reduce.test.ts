@@ -9,7 +9,7 @@ import { Tensor, tensor } from '../../src/index.ts';
 import * as s from '../../src/kernels/expr.ts';
 import { allocate, descriptor, heap, release } from '../../src/kernels/memory.ts';
 import { columnBlock, columnKernel, reductionHeaderWords, rowKernel } from '../../src/kernels/reduce.ts';
-import { launchReduction, reduction } from '../../src/ops/launch-reduction.ts';
+import { launchReduction, reduction } from '../../src/ops/launch/reduction.ts';
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 /** Numbers whose sums need rounding, from a fixed recurrence. */

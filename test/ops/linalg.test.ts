@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { AdjointError } from '../../src/errors.ts';
 import * as adjoint from '../../src/index.ts';
 import { autograd, type Tensor, tensor } from '../../src/index.ts';
-import { bilinear, linear } from '../../src/ops/linear.ts';
+import { bilinear, linear } from '../../src/ops/functional/linear.ts';
 
 type DType = Tensor['dtype'];
 const { gradcheck, gradgradcheck } = autograd;

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { AdjointError } from '../../src/errors.ts';
 import * as adjoint from '../../src/index.ts';
 import { arange, autograd, noGrad, ones, Tensor, tensor, zeros } from '../../src/index.ts';
-import { slice } from '../../src/ops/part.ts';
+import { slice } from '../../src/ops/view/part.ts';
 
 /** The numbers from 0 on, in float32. */
 const counted = (...shape: number[]): Tensor =>

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { arange, autograd, type Tensor, zeros } from '../../src/index.ts';
-import { slice } from '../../src/ops/part.ts';
+import { slice } from '../../src/ops/view/part.ts';
 
 interface Model {
   readonly shape: readonly number[];

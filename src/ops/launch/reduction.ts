@@ -1,0 +1,173 @@
+/** Hands tensors to reduction kernels: sorts the dimensions, folds them, finds the kernel for what is left and runs it. */
+import type { Operand } from '../../autograd/primitive.ts';
+import type { DType } from '../../core/dtype.ts';
+import { broadcastShapes, broadcastStrides, contiguousStrides, numelOf, type Shape } from '../../core/shape.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import type { Mode } from '../../kernels/access.ts';
+import { bytesOf, codeOf } from '../../kernels/element.ts';
+import { type Expr, input } from '../../kernels/expr.ts';
+import { descriptor, heap } from '../../kernels/memory.ts';
+import type { Kernel } from '../../kernels/module.ts';
+import {
+  type Combine,
+  columnBlock,
+  columnKernel,
+  type Reduction,
+  reductionHeaderWords,
+  rowKernel,
+} from '../../kernels/reduce.ts';
+import { foldLoops, type Loops, stage, unstage } from './pointwise.ts';
+
+/** A reduction and the kernels made of it so far. */
+export interface ReductionCode extends Reduction {
+  readonly kernels: Map<number, Kernel>;
+}
+
+/** The reduction that combines `map` of each element and takes `finish` of the total. */
+export const reduction = (combine: Combine, map: Expr = input(0), finish: Expr = input(0)): ReductionCode => ({
+  map,
+  combine,
+  finish,
+  kernels: new Map(),
+});
+
+const modes: readonly Mode[] = ['contiguous', 'splat', 'strided', 'parameter'];
+const contiguous = 0;
+const splat = 1;
+const strided = 2;
+const parameter = 3;
+const modeOf = (stride: number): number => (stride === 1 ? contiguous : stride === 0 ? splat : strided);
+
+/**
+ * Reduces the operands, broadcast together, along `dims` into `out`: contiguous, and without these dimensions or with them as 1.
+ * @param type the dtype to compute in
+ * @param finishing the number that the reduction's last expression takes
+ */
+export function launchReduction(
+  code: ReductionCode,
+  operands: readonly Operand[],
+  dims: readonly number[],
+  type: DType,
+  out: Tensor,
+  finishing = 0,
+): void {
+  if (numelOf(out.shape) === 0) return;
+  const tensors: Tensor[] = [];
+  for (const x of operands) if (typeof x !== 'number') tensors.push(x);
+  const shape = tensors.map((t) => t.shape).reduce(broadcastShapes);
+  const strides = tensors.map((t) => broadcastStrides(t.shape, t.strides, shape));
+  const isReduced = shape.map((_, d) => dims.includes(d));
+  const keptDims = shape.flatMap((_, d) => (isReduced[d] ? [] : [d]));
+  // the one in which elements lie closest innermost
+  const reducedDims = [...dims].sort((a, b) => strides[0][b] - strides[0][a]);
+  const pick = (list: Shape, from: readonly number[]): number[] => from.map((d) => list[d]);
+  const keptShape = pick(shape, keptDims);
+  const kept = foldLoops(keptShape, [...strides.map((own) => pick(own, keptDims)), contiguousStrides(keptShape)]);
+  const reduced = foldLoops(
+    pick(shape, reducedDims),
+    strides.map((own) => pick(own, reducedDims)),
+  );
+  const last = reduced.sizes.length - 1;
+  const dense = (at: readonly number[]): boolean =>
+    at.includes(1) && at.every((stride) => stride === 1 || stride === 0);
+  const along = (loops: Loops, d: number): number[] => tensors.map((_, t) => loops.strides[t][d]);
+  const innermost = last < 0 ? 0 : reduced.strides[0][last];
+  let column = -1;
+  if (last < 0 || !dense(along(reduced, last))) {
+    column = kept.sizes.findIndex((_, d) => dense(along(kept, d)));
+    // or across what lies closer than the rows
+    if (column < 0) column = kept.strides[0].findLastIndex((stride) => stride > 0 && stride < innermost);
+  }
+  run(code, operands, type, out, kept, reduced, column, finishing);
+}
+
+/** @param column which kept dimension the column kernel runs across, or -1 to run along rows */
+function run(
+  code: ReductionCode,
+  operands: readonly Operand[],
+  type: DType,
+  out: Tensor,
+  kept: Loops,
+  reduced: Loops,
+  column: number,
+  finishing: number,
+): void {
+  const inColumns = column >= 0;
+  const row = reduced.sizes.length - 1;
+  // what the kernel itself runs along; with nothing left of it, along a single element
+  const [inner, innermost] = inColumns ? [kept, column] : [reduced, row];
+  const innerStride = (t: number): number => (innermost < 0 ? 1 : inner.strides[t][innermost]);
+  const resultStride = inColumns ? kept.strides[kept.strides.length - 1][column] : 1;
+
+  let key = codeOf[type] * 2 + (inColumns ? 1 : 0);
+  let t = 0;
+  for (const x of operands) {
+    key = key * 32 + (typeof x === 'number' ? parameter : codeOf[x.dtype] * 4 + modeOf(innerStride(t++)));
+  }
+  key = key * 32 + codeOf[out.dtype] * 4 + modeOf(resultStride);
+  let kernel = code.kernels.get(key);
+  if (!kernel) {
+    t = 0;
+    const kinds = operands.map((x) =>
+      typeof x === 'number'
+        ? { type, mode: modes[parameter] }
+        : { type: x.dtype, mode: modes[modeOf(innerStride(t++))] },
+    );
+    const make = inColumns ? columnKernel : rowKernel;
+    kernel = make(code, type, kinds, { type: out.dtype, mode: modes[modeOf(resultStride)] });
+    code.kernels.set(key, kernel);
+  }
+
+  const words = heap.int32;
+  const start = descriptor >> 2;
+  const length = innermost < 0 ? 1 : inner.sizes[innermost];
+  const keptCount = kept.sizes.length - (inColumns ? 1 : 0);
+  words[start] = length;
+  words[start + 1] = keptCount;
+  words[start + 3] = row < 0 ? 1 : reduced.sizes[row];
+  let w = start + reductionHeaderWords;
+  t = 0;
+  for (const x of operands) {
+    if (typeof x === 'number') heap.float64[w >> 1] = x;
+    else {
+      words[w] = stage(x);
+      words[w + 1] = innerStride(t++) * bytesOf[x.dtype];
+    }
+    w += 2;
+  }
+  const address = stage(out);
+  words[w] = address;
+  words[w + 1] = resultStride * bytesOf[out.dtype];
+  w += 2;
+  heap.float64[w >> 1] = finishing;
+  w += 2;
+
+  /** Writes one line of a table: the size of a dimension, and the stride of each operand. */
+  const line = (loops: Loops, d: number): void => {
+    words[w++] = loops.sizes[d];
+    t = 0;
+    for (const x of operands) words[w++] = typeof x === 'number' ? 0 : loops.strides[t++][d] * bytesOf[x.dtype];
+  };
+  let units = 1;
+  for (let d = 0; d < kept.sizes.length; d++) {
+    if (d === column) continue;
+    line(kept, d);
+    words[w++] = kept.strides[t][d] * bytesOf[out.dtype];
+    units *= kept.sizes[d];
+  }
+  words[start + 2] = w << 2;
+  const rounds = w++;
+  words[w++] = Math.max(row, 0);
+  words[rounds] = 1;
+  for (let d = 0; d < row; d++) {
+    line(reduced, d);
+    words[rounds] *= reduced.sizes[d];
+  }
+  t = 0;
+  for (const x of operands)
+    words[w++] = typeof x === 'number' || row < 0 ? 0 : reduced.strides[t++][row] * bytesOf[x.dtype];
+
+  if (inColumns) units *= Math.ceil(length / columnBlock(code.combine, type));
+  kernel(descriptor, 0, units);
+  unstage(out, address);
+}

@@ -1,0 +1,31 @@
+/** Views taken in place: the tensor itself is read in another geometry from then on, and its memory is left alone. */
+import { mode } from '../../autograd/modes.ts';
+import { requiresGrad } from '../../autograd/primitive.ts';
+import { checkInPlace } from '../../autograd/view.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import * as v from './view.ts';
+
+/** Gives a tensor the geometry, and the place in the graph, of a view of itself. */
+const inPlaceView =
+  <Args extends readonly unknown[]>(take: (x: Tensor, ...args: Args) => Tensor) =>
+  (self: Tensor, ...args: Args): Tensor => {
+    checkInPlace(self, mode.grad && requiresGrad(self), true);
+    const { shape, strides, offset, _node, _outputNr } = take(self, ...args);
+    Object.assign(self, { shape, strides, offset });
+    self.storage.version++;
+    if (!self._view && _node) Object.assign(self, { _node, _outputNr });
+    return self;
+  };
+
+/** Exchanges two dimensions in place (torch.Tensor.transpose_). */
+export const transpose_ = inPlaceView(v.transpose);
+/** Exchanges two dimensions in place (torch.Tensor.swapaxes_). */
+export const swapaxes_ = inPlaceView(v.swapaxes);
+/** Exchanges two dimensions in place (torch.Tensor.swapdims_). */
+export const swapdims_ = inPlaceView(v.swapdims);
+/** Transposes a matrix in place (torch.Tensor.t_). */
+export const t_ = inPlaceView(v.t);
+/** Drops dimensions of size 1 in place (torch.Tensor.squeeze_). */
+export const squeeze_ = inPlaceView(v.squeeze);
+/** Adds a dimension of size 1 in place (torch.Tensor.unsqueeze_). */
+export const unsqueeze_ = inPlaceView(v.unsqueeze);

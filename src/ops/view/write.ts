@@ -1,0 +1,17 @@
+import { Tensor } from '../../core/tensor.ts';
+import * as s from '../../kernels/expr.ts';
+import { launchPointwise } from '../launch/pointwise.ts';
+
+const identity = { root: s.input(0), kernels: new Map() };
+
+/**
+ * Writes `source`, broadcast and cast, over `target`, which it returns: the work inside operators. What autograd has to know of is
+ * `copy_`.
+ */
+export function write(target: Tensor, source: Tensor | number): Tensor {
+  const safe =
+    source instanceof Tensor && source.storage.shares(target.storage) && source !== target ? source.clone() : source;
+  // computed in the source's dtype, so that the cast is the store's
+  launchPointwise(identity, [safe], source instanceof Tensor ? source.dtype : target.dtype, target);
+  return target;
+}
