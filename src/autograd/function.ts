@@ -346,6 +346,12 @@ class FunctionNode extends Node {
     return wanted ? [gradient] : [];
   }
 
+  override savedTensors(): [string, Tensor][] {
+    return (this.application.saved ?? []).flatMap((saved, i): [string, Tensor][] =>
+      saved ? [[`saved ${i}`, saved.unpack()]] : [],
+    );
+  }
+
   override release(): void {
     this.application.saved = null;
   }

@@ -6,8 +6,8 @@ import { filled, zerosLike } from '../core/creation.ts';
 import { sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
-import { stack } from '../ops/join.ts';
 import { type Arguments, positional } from '../ops/named.ts';
+import { stack } from '../ops/view/join.ts';
 import { grad } from './backward.ts';
 import { enableGrad } from './modes.ts';
 

@@ -17,4 +17,5 @@ export {
   gradgradcheck,
 } from './gradcheck.ts';
 export * as graph from './graph.ts';
+export { type PictureOptions, toDot, toSvg } from './picture.ts';
 export * as profiler from './profiler.ts';

@@ -73,6 +73,11 @@ export abstract class Node {
   /** Drops what was saved for `apply`. */
   release(): void {}
 
+  /** The tensors that it keeps for `apply`, each under a name. */
+  savedTensors(): readonly (readonly [name: string, tensor: Tensor])[] {
+    return [];
+  }
+
   /** The nodes that gradients go to next, each with the number of its output. */
   get nextFunctions(): (readonly [Node | null, number])[] {
     return this.edges.map((edge) => [edge?.node ?? null, edge?.nr ?? 0]);

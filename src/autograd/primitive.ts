@@ -173,6 +173,14 @@ export class OperatorNode<P> extends Node {
     return typeof value === 'number' ? value : value.unpack();
   }
 
+  override savedTensors(): [string, Tensor][] {
+    const inputs = this.shapes.length;
+    return (this.saved ?? []).flatMap((value, slot): [string, Tensor][] => {
+      if (typeof value === 'number') return [];
+      return [[slot < inputs ? `input ${slot}` : `result ${slot - inputs}`, value.unpack()]];
+    });
+  }
+
   override release(): void {
     this.saved = null;
   }

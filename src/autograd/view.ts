@@ -159,6 +159,10 @@ class CopySlices extends Node {
     return gradients.with(input, whole);
   }
 
+  override savedTensors(): readonly (readonly [string, Tensor])[] {
+    return this.write.savedTensors();
+  }
+
   override get foreign(): boolean {
     return this.write.foreign || super.foreign;
   }
