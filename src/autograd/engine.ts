@@ -109,7 +109,7 @@ export function runBackward(
   const captured: (Tensor | null)[] = inputs.map(() => null);
   const reached: AccumulateGrad[] = [];
   const retained: [Tensor, Tensor][] = [];
-  const flight = new Flight(!createGraph && interpreter.run === null);
+  const flight = new Flight(!createGraph && interpreter.current === null);
   const ready = new ReadyQueue();
   const run: Run = {
     node: null,
@@ -229,10 +229,12 @@ function markNeeded(tasks: Map<Node, Task>, inputs: readonly Edge[]): void {
 /** Lets the hooks of the tensors that a node made see and change the gradients that have arrived. */
 function runTensorHooks(node: Node, gradients: (Tensor | null)[], retained: [Tensor, Tensor][]): void {
   for (const [nr, own] of node.tensorHooks ?? []) {
-    if (!gradients[nr]) continue;
-    for (const hook of own.hooks) gradients[nr] = replacement(hook(gradients[nr]), gradients[nr]) ?? gradients[nr];
+    for (const hook of own.hooks) {
+      const gradient = gradients[nr] ?? null;
+      gradients[nr] = replacement(hook(gradient), gradient) ?? gradient;
+    }
     const tensor = own.retainedBy?.deref();
-    if (tensor) retained.push([tensor, gradients[nr]]);
+    if (tensor && gradients[nr]) retained.push([tensor, gradients[nr]]);
   }
 }
 

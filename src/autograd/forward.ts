@@ -10,7 +10,7 @@ import { sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { grad } from './backward.ts';
-import { enter, Level, Lift, leave, twin } from './lift.ts';
+import { enter, Level, Lift, leave, overwrite, twin } from './lift.ts';
 import { enableGrad, mode, scoped, unrecorded } from './modes.ts';
 import { type Edge, Node } from './node.ts';
 import { edgeOf, type Operand, OperatorNode, type Primitive, record, requiresGrad, run } from './primitive.ts';
@@ -24,6 +24,13 @@ export class Dual extends Lift {
     super(level);
     this.primal = primal;
     this.tangent = tangent;
+  }
+
+  write(target: Tensor, source: Tensor): void {
+    const level = this.level as DualLevel;
+    const [own, from] = [level.lower(target).primal, level.lower(source)];
+    overwrite(own, from.primal);
+    target._lift = from.tangent ? new Dual(level, own === target ? twin(target) : own, from.tangent) : own._lift;
   }
 }
 

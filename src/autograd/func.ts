@@ -7,7 +7,7 @@ import { AdjointError, show } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
 import { grad as gradients } from './backward.ts';
 import { checkTangent, DualLevel } from './forward.ts';
-import { enter, type Level, leave, twin } from './lift.ts';
+import { at, twin } from './lift.ts';
 import { enableGrad } from './modes.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
 import { edgeOf } from './primitive.ts';
@@ -36,15 +36,6 @@ const withLeaves = <T extends Tree>(tree: T, leaves: readonly Tensor[]): T => {
   let next = 0;
   return mapTree(tree, () => leaves[next++]);
 };
-
-function at<L extends Level, T>(level: L, work: (level: L) => T): T {
-  enter(level);
-  try {
-    return work(level);
-  } finally {
-    leave(level);
-  }
-}
 
 // ---- reverse mode
 

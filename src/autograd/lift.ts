@@ -3,9 +3,11 @@
  * batch of values (vmap.ts). Transforms nest, each in a level of its own; an operator is interpreted for the innermost level among its
  * inputs first, and what that comes to for the levels outside of it.
  */
+import { sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
-import { interpreter, type Operand, type Primitive } from './primitive.ts';
+import { unrecorded } from './modes.ts';
+import { type Interpreter, interpreter, type Operand, type Primitive, run } from './primitive.ts';
 
 /** What a lifted tensor stands for at one level. */
 export abstract class Lift {
@@ -14,6 +16,9 @@ export abstract class Lift {
   constructor(level: Level) {
     this.level = level;
   }
+
+  /** Writes what `source` stands for over what `target` stands for, of which this is the lift. */
+  abstract write(target: Tensor, source: Tensor): void;
 }
 
 /** One transform under way. */
@@ -40,9 +45,43 @@ function innermost(inputs: readonly Operand[]): Level | null {
   return found;
 }
 
-/** Runs `work` at a new level. What it returns must have been brought down from the level. */
-export function atLevel<L extends Level, T>(make: () => L, work: (level: L) => T): T {
-  const level = make();
+/** Writes the result of an operator over its first input, whichever of its inputs are lifted. */
+function writeLifted(operator: Primitive<unknown>, params: unknown, self: Tensor, others: readonly Operand[]): boolean {
+  const level = innermost([self, ...others]);
+  if (!level) return false;
+  if (self._view) {
+    throw new AdjointError(
+      'unsupported',
+      'inside a transform, a write through a view does not reach the tensor that it is a view of: compute out of place',
+    );
+  }
+  const out = run(operator, params, [self, ...others]) as Tensor;
+  if (!sameShape(out.shape, self.shape)) {
+    throw new AdjointError(
+      'shape',
+      `output with shape ${showShape(self.shape)} doesn't match the broadcast shape ${showShape(out.shape)}`,
+    );
+  }
+  unrecorded(() => overwrite(self, out));
+  self._node = out._node;
+  self._outputNr = out._outputNr;
+  return true;
+}
+
+/** Makes `self` stand, in its own memory, for what `source` stands for. */
+export function overwrite(self: Tensor, source: Tensor): void {
+  const lift = self._lift ?? source._lift;
+  if (lift) lift.write(self, source);
+  else self.copy_(source);
+}
+
+const lifting: Interpreter = {
+  run: (operator, params, inputs) => innermost(inputs)?.run(operator, params, inputs) ?? null,
+  write: writeLifted,
+};
+
+/** Runs `work` at a level. */
+export function at<L extends Level, T>(level: L, work: (level: L) => T): T {
   enter(level);
   try {
     return work(level);
@@ -53,7 +92,7 @@ export function atLevel<L extends Level, T>(make: () => L, work: (level: L) => T
 
 export function enter(level: Level): void {
   open.push(level);
-  interpreter.run = (primitive, params, inputs) => innermost(inputs)?.run(primitive, params, inputs) ?? null;
+  interpreter.current = lifting;
 }
 
 export function leave(level: Level): void {
@@ -64,11 +103,8 @@ export function leave(level: Level): void {
     );
   }
   open.pop();
-  if (open.length === 0) interpreter.run = null;
+  if (open.length === 0) interpreter.current = null;
 }
-
-/** The level at which a tensor is lifted outermost to the user: null if it is an ordinary tensor. */
-export const isLiftedTo = (x: Operand, level: Level): x is Tensor => typeof x !== 'number' && x._lift?.level === level;
 
 /** Another tensor object over the same elements in the same place of the graph, lifted to the same levels. */
 export function twin(x: Tensor): Tensor {

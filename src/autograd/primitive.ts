@@ -196,12 +196,13 @@ export function applySeveral<P>(primitive: Primitive<P>, params: P, inputs: read
   return run(primitive, params, inputs) as Tensor[];
 }
 
-/** Takes operators over while a transform is under way (lift.ts); null for those whose inputs are ordinary tensors. */
-export const interpreter: {
-  run:
-    | ((primitive: Primitive<unknown>, params: unknown, inputs: readonly Operand[]) => Tensor | Tensor[] | null)
-    | null;
-} = { run: null };
+/** What takes operators over while a transform is under way (lift.ts), unless all their inputs are ordinary tensors. */
+export interface Interpreter {
+  run(operator: Primitive<unknown>, params: unknown, inputs: readonly Operand[]): Tensor | Tensor[] | null;
+  /** Whether it has written the result over `self`. */
+  write(operator: Primitive<unknown>, params: unknown, self: Tensor, others: readonly Operand[]): boolean;
+}
+export const interpreter: { current: Interpreter | null } = { current: null };
 
 export function run<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]): Tensor | Tensor[] {
   const { recorder } = profiler;
@@ -210,7 +211,7 @@ export function run<P>(primitive: Primitive<P>, params: P, inputs: readonly Oper
 }
 
 function execute<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]): Tensor | Tensor[] {
-  const interpreted = interpreter.run?.(primitive as Primitive<unknown>, params, inputs);
+  const interpreted = interpreter.current?.run(primitive as Primitive<unknown>, params, inputs);
   if (interpreted) return interpreted;
   const recording = mode.grad;
   let out: Tensor | Tensor[];
@@ -268,6 +269,7 @@ export function applyInPlace<P>(
   others: readonly Operand[],
   write?: () => void,
 ): Tensor {
+  if (interpreter.current?.write(primitive as Primitive<unknown>, params, self, others)) return self;
   const inputs = [self, ...others];
   const recording = mode.grad && !mode.inference && inputs.some(requiresGrad);
   checkInPlace(self, recording, primitive.uniform ?? false);

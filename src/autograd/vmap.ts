@@ -6,7 +6,8 @@
  */
 import { Storage } from '../core/storage.ts';
 import { Tensor } from '../core/tensor.ts';
-import { Level, Lift } from './lift.ts';
+import { AdjointError } from '../errors.ts';
+import { Level, Lift, overwrite } from './lift.ts';
 import { mode, unrecorded } from './modes.ts';
 import { apply, type Operand, type Primitive, primitive, record, run, vjp } from './primitive.ts';
 
@@ -17,6 +18,19 @@ class Batch extends Lift {
   constructor(level: BatchLevel, value: Tensor) {
     super(level);
     this.value = value;
+  }
+
+  write(target: Tensor, source: Tensor): void {
+    const level = this.level as BatchLevel;
+    const own = level.lower(target);
+    if (!own) {
+      throw new AdjointError(
+        'unsupported',
+        'vmap: inplace arithmetic is not possible because the tensor that is written to is the same for all examples, and what is ' +
+          'written is not: compute out of place',
+      );
+    }
+    overwrite(own, level.lower(source) ?? source);
   }
 }
 

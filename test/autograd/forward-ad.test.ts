@@ -47,3 +47,17 @@ test('what does not fit is refused', () => {
   });
   assert.throws(() => makeDual(ones(2), ones(2)), /no level exists/);
 });
+
+test('writes in place carry tangents', () => {
+  dualLevel(() => {
+    const x = makeDual(tensor([1, 2]), tensor([1, 10])).clone();
+    x.mul_(x).add_(1);
+    assert.deepEqual([x.tolist(), tangentOf(x)], [[2, 5], [2, 40]]); // biome-ignore format: two lists
+    const plain = tensor([3, 4]);
+    plain.mul_(makeDual(tensor([5, 6]), ones(2)));
+    assert.deepEqual([plain.tolist(), tangentOf(plain)], [[15, 24], [3, 4]]); // biome-ignore format: two lists
+    x.zero_();
+    // no tangent is a tangent of zero
+    assert.deepEqual([x.tolist(), tangentOf(x.add(1))], [[0, 0], null]);
+  });
+});

@@ -122,3 +122,10 @@ test('what vmap cannot do is an error that says so', () => {
   assert.throws(() => func.vmap((x: Tensor) => x, { inDims: null })(ones(3)), /inDims are all null/);
   assert.equal(ones(2).add(1).toString(), 'tensor([2., 2.])');
 });
+
+test('writes in place inside vmap', () => {
+  const add = (x: Tensor): Tensor => x.clone().mul_(2).add_(x);
+  close(func.vmap(add)(tensor([[1, 2], [3, 4]])), tensor([[3, 6], [9, 12]])); // biome-ignore format: matrices
+  const shared = ones(2);
+  assert.throws(() => func.vmap((x: Tensor) => shared.add_(x))(ones(3, 2)), /the same for all examples/);
+});
