@@ -9,7 +9,6 @@ import { installMethods } from './ops/methods.ts';
 import { installOperators } from './ops/pointwise/operators.ts';
 import { installProperties } from './ops/view/properties.ts';
 
-export * as func from './autograd/func.ts';
 export * as autograd from './autograd/index.ts';
 export {
   enableGrad,
@@ -50,6 +49,7 @@ export {
 export { Generator } from './core/generator.ts';
 export { type Nested, Tensor } from './core/tensor.ts';
 export { AdjointError, type ErrorCode } from './errors.ts';
+export * as func from './func.ts';
 export * as linalg from './linalg.ts';
 export * as nn from './nn/index.ts';
 export { celu, hardshrink, prelu, rrelu, selu, threshold } from './ops/functional/activation.ts';

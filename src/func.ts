@@ -1,0 +1,3 @@
+/** torch.func: transforms of functions, and modules as functions. */
+export * from './autograd/func.ts';
+export { functionalCall, type NamedTensors, stackModuleState } from './nn/functional-call.ts';
