@@ -3,7 +3,7 @@ import type { Node } from '../autograd/node.ts';
 import type { ViewInfo } from '../autograd/view.ts';
 import { AdjointError } from '../errors.ts';
 import type { TypedArray } from '../kernels/element.ts';
-import { arrayOf } from '../kernels/element.ts';
+import { arrayOf, isFloat } from '../kernels/element.ts';
 import type { DType } from './dtype.ts';
 import { formatTensor } from './format.ts';
 import { checkDim, contiguousStrides, isContiguous, numelOf, type Shape, showShape } from './shape.ts';
@@ -108,7 +108,7 @@ export class Tensor {
 
   /** Whether the dtype is floating. */
   isFloatingPoint(): boolean {
-    return this.dtype === 'float32' || this.dtype === 'float64';
+    return isFloat(this.dtype);
   }
 
   /** @internal Where element number `index`, in row-major order, lies in the storage. */

@@ -71,7 +71,8 @@ export const input = (position: number): Expr => intern('input', [], position);
 /** Operand `position`, which is a truth value. */
 export const condition = (position: number): Expr => intern('input', [], position, true);
 export const constant = (value: number): Expr => intern('const', [], value);
-const expr = (a: Scalar): Expr => (typeof a === 'number' ? constant(a) : a);
+/** An operand as an expression. */
+export const expr = (a: Scalar): Expr => (typeof a === 'number' ? constant(a) : a);
 
 /** Any operation, taken as it is. */
 export const raw = (op: Op, ...args: Scalar[]): Expr => intern(op, args.map(expr));

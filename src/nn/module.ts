@@ -6,6 +6,7 @@ import { checkDType, type DType, isFloatingPoint } from '../core/dtype.ts';
 import { sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
+import { zeroGradients } from '../optim/zero-gradients.ts';
 import { Parameter } from './parameter.ts';
 
 /** Parameters and buffers by name, as `stateDict` gives and `loadStateDict` takes them. */
@@ -393,16 +394,6 @@ export abstract class Module {
 
 /** A module from one tensor to another, as `Sequential` strings together. */
 export type Layer = Module & { forward(x: Tensor): Tensor };
-
-/** Clears gradients, by setting them to null or else to zeros. */
-export function zeroGradients(tensors: Iterable<Tensor>, setToNone: boolean | { setToNone?: boolean }): void {
-  const drop = typeof setToNone === 'boolean' ? setToNone : (setToNone.setToNone ?? true);
-  for (const tensor of tensors) {
-    if (tensor.grad === null) continue;
-    if (drop) tensor.grad = null;
-    else tensor.grad = tensor.grad.detach().zero_();
-  }
-}
 
 const join = (prefix: string, name: string): string => (prefix === '' ? name : `${prefix}.${name}`);
 

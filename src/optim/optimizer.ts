@@ -3,6 +3,7 @@ import { isFloatingPoint } from '../core/dtype.ts';
 import { checkOptions, isOptions } from '../core/options.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
+import { zeroGradients } from './zero-gradients.ts';
 
 /** Parameters that are updated alike, and how. */
 export type ParamGroup<Options> = Options & { params: Tensor[] };
@@ -76,13 +77,7 @@ export abstract class Optimizer<Options extends object, State extends object> {
 
   /** Clears the gradients of all parameters, by setting them to null or else to zeros (torch.optim.Optimizer.zero_grad). */
   zeroGrad(setToNone: boolean | { setToNone?: boolean } = true): void {
-    const drop = typeof setToNone === 'boolean' ? setToNone : (setToNone.setToNone ?? true);
-    for (const { params } of this.paramGroups) {
-      for (const parameter of params) {
-        if (drop || parameter.grad === null) parameter.grad = null;
-        else parameter.grad = parameter.grad.detach().zero_();
-      }
-    }
+    for (const { params } of this.paramGroups) zeroGradients(params, setToNone);
   }
 
   /**

@@ -68,8 +68,6 @@ const shares = (first: Expr, second: Expr): Scalars => {
   return [half(first, second), half(second, first)];
 };
 
-const expr = (a: s.Scalar): Expr => (typeof a === 'number' ? s.constant(a) : a);
-
 /** The derivative of `root` with respect to input `position`. */
 export function derivative(root: Expr, position: number): Expr {
   const done = new Map<Expr, Expr>();
@@ -86,7 +84,7 @@ export function derivative(root: Expr, position: number): Expr {
         const rule = rules[e.op];
         if (!rule) throw new Error(`no derivative for ${e.op}`);
         rule(e.args, e).forEach((partial, k) => {
-          if (!isZero(inner[k])) total = s.add(total as Expr, s.mul(inner[k], expr(partial)));
+          if (!isZero(inner[k])) total = s.add(total as Expr, s.mul(inner[k], s.expr(partial)));
         });
       }
     }

@@ -22,14 +22,12 @@ import { launchPointwise, type PointwiseCode } from '../launch/pointwise.ts';
 import { type Arguments, named } from '../named.ts';
 import { derivative } from './differentiate.ts';
 
-/** What the numbers of the expression are: of the promoted dtype; likewise but floating; of the promoted dtype, giving truth values. */
-type Domain = 'same' | 'floating';
-
 type Expression = (...inputs: Expr[]) => Expr;
 
+/** What is to be known of a pointwise operator beside its expression. */
 export interface PointwiseOptions {
-  /** 'floating' for functions that leave the integers: these then give the default dtype. */
-  readonly domain?: Domain;
+  /** 'floating' for functions that leave the integers: these then give the default dtype. Otherwise operands are only promoted. */
+  readonly domain?: 'floating';
   /** The partial derivatives from the inputs and then the result, where convention or accuracy asks for more than the chain rule. */
   readonly derivatives?: readonly (((...inputsAndResult: Expr[]) => s.Scalar) | null)[];
   /** Which inputs are truth values. */
@@ -47,6 +45,10 @@ function codeOf(root: Expr): PointwiseCode {
   return code;
 }
 
+/**
+ * A pointwise operator of so many operands, named for its node: 'Mul' for MulBackward0. Functions are defined of it by `unary`, `binary` and
+ * `pointwise`, below.
+ */
 export class Pointwise implements Primitive<undefined> {
   readonly name: string;
   readonly diagonal = true;
@@ -132,7 +134,7 @@ export class Pointwise implements Primitive<undefined> {
     const own = this.options.derivatives?.[k];
     if (own === null) return null;
     const value = s.input(this.arity);
-    const partial = own ? expr(own(...this.inputs(), value)) : reuse(derivative(this.root, k), this.root, value);
+    const partial = own ? s.expr(own(...this.inputs(), value)) : reuse(derivative(this.root, k), this.root, value);
     if (partial === s.constant(1)) return { saves: [], rule: (g) => g };
     if (partial === s.constant(0)) return { saves: [], rule: (g) => zerosLike(g) };
     const product = times(s.input(this.arity + 1), partial);
@@ -164,8 +166,6 @@ function times(cotangent: Expr, partial: Expr): Expr {
   const [when, a, b] = partial.args;
   return s.select(when, times(cotangent, a), times(cotangent, b));
 }
-
-const expr = (a: s.Scalar): Expr => (typeof a === 'number' ? s.constant(a) : a);
 
 /** Reads the value of the function itself from the saved result. */
 const reuse = (e: Expr, root: Expr, value: Expr): Expr =>

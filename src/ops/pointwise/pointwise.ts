@@ -23,8 +23,11 @@ const floating = { domain: 'floating' } as const;
 export const neg = unary('neg', s.neg);
 /** |x|; its derivative is sign(x), 0 at 0 (torch.abs). */
 export const abs = unary('abs', s.abs);
+const signOf = (x: Expr): Expr => s.sub(s.number(s.gt(x, 0)), s.number(s.lt(x, 0)));
 /** The sign: -1, 0 or 1, with derivative 0 (torch.sign). */
-export const sign = unary('sign', (x) => s.sub(s.number(s.gt(x, 0)), s.number(s.lt(x, 0))), { derivatives: [() => 0] });
+export const sign = unary('sign', signOf, { derivatives: [() => 0] });
+/** The sign, which for real numbers is `sign` (torch.sgn). */
+export const sgn = unary('sgn', signOf, { derivatives: [() => 0] });
 const Square = new Pointwise('Pow', s.square, 1, { derivatives: [(x) => s.mul(2, x)] });
 /** x * x (torch.square). */
 export const square = pointwise('square', [], (x) => (isBool(tensorOperand('square', x)) ? [Pow, x, 2] : [Square, x]));
@@ -87,8 +90,6 @@ export const sigmoid = unary('sigmoid', s.sigmoid, floating);
 /** max(x, 0), with derivative 0 at 0 (torch.relu). */
 export const relu = unary('relu', (x) => s.select(s.lt(x, 0), 0, x), { derivatives: [(_, y) => s.number(s.gt(y, 0))] });
 
-/** The sign, which for real numbers is `sign` (torch.sgn). */
-export const sgn = unary('sgn', (x) => s.sub(s.number(s.gt(x, 0)), s.number(s.lt(x, 0))), { derivatives: [() => 0] });
 const atPi = (x: Expr): Expr => s.mul(Math.PI, x);
 /** sin(pi x) / (pi x), and 1 at 0, where the derivative is 0 (torch.sinc). */
 export const sinc = unary('sinc', (x) => s.select(s.eq(x, 0), 1, s.div(s.sin(atPi(x)), atPi(x))), {
@@ -201,10 +202,12 @@ const RsubNumber = Sub.as('RsubBackward1');
 const Rsub = Sub.as('Rsub');
 const RsubScaled = SubScaled.as('Rsub');
 const subtract = (x: Operand, other: Operand, alpha: number, reversed: boolean): [Pointwise, ...Operand[]] => {
-  if (isBool(x) && isBool(other)) {
+  if (isBool(x) || isBool(other)) {
     throw new AdjointError(
       'dtype',
-      'Subtraction, the `-` operator, with two bool tensors is not supported, use logicalXor() instead.',
+      isBool(x) && isBool(other)
+        ? 'Subtraction, the `-` operator, with two bool tensors is not supported, use logicalXor() instead.'
+        : 'Subtraction, the `-` operator, with a bool tensor is not supported. To invert a mask, use logicalNot() instead.',
     );
   }
   if (alpha !== 1) return [reversed ? RsubScaled : SubScaled, x, other, checkScale('alpha', alpha, x, other)];
@@ -276,6 +279,7 @@ function integral(x: Operand, other: Operand): boolean {
   return true;
 }
 
+/** How `div` rounds the quotient: towards zero, down, or not at all. */
 export type RoundingMode = 'trunc' | 'floor' | null;
 
 const divide = (x: Operand, other: Operand, roundingMode: RoundingMode): [Pointwise, ...Operand[]] => {
