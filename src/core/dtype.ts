@@ -21,8 +21,8 @@ export function setDefaultDtype(dtype: FloatDType): void {
   defaultDType = dtype;
 }
 
+/** Whether the dtype is one that gradients can have. */
 export const isFloatingPoint = isFloat as (dtype: DType) => dtype is FloatDType;
-export const isSigned = (dtype: DType): boolean => dtype !== 'uint8' && dtype !== 'bool';
 
 /** Throws unless `value` names a dtype. */
 export function checkDType(value: unknown): DType {

@@ -1,7 +1,7 @@
 /**
  * Gives blocks of linear memory back when the storages that owned them are garbage. Nobody frees a tensor by hand: a weak reference to
- * each storage tells that it is gone. Dead ones are swept up when memory is about to grow by more than it has since the last sweep;
- * where the host offers it, a garbage collection is made at that moment, so that a loop that never yields does not run out of memory.
+ * each storage tells that it is gone. Dead ones are swept up when memory is about to grow by half of what was alive after the last
+ * sweep; where the host offers it, a garbage collection is made at that moment, so that a loop that never yields stays bounded.
  */
 
 import { collectGarbage } from '../host/garbage.ts';
@@ -14,16 +14,18 @@ interface Tracked {
 }
 
 let tracked: Tracked[] = [];
+/** Below this, it is not worth looking. */
 const leastGrowth = 64 * 2 ** 20;
 /** Bytes in use at which the next sweep is due. */
 let due = leastGrowth;
 
+/** Has `owner` watched: once it is garbage, the block at `address` is released. */
 export function track(owner: object, address: number, bytes: number): void {
   tracked.push({ owner: new WeakRef(owner), address, bytes });
 }
 
 /** Releases the blocks of storages that have been collected. */
-export function sweep(): void {
+function sweep(): void {
   const alive: Tracked[] = [];
   for (const entry of tracked) {
     if (entry.owner.deref()) alive.push(entry);

@@ -17,7 +17,7 @@ export class Storage {
 
   readonly dtype: ElementType;
   readonly length: number;
-  /** Its address in linear memory, or 0. */
+  /** Its address in linear memory; 0 if the elements are in `array`, `nowhere` if there are none (any more). */
   address: number;
   /** The elements themselves, if they are few. */
   readonly array: TypedArray | null;

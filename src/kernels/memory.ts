@@ -33,7 +33,7 @@ export const slack = 32;
 /** Slots that stand in for tensors too small to live in linear memory, for the duration of one call. */
 export const slotBytes = 64;
 export const slots = descriptor + descriptorBytes;
-export const slotCount = 256;
+const slotCount = 256;
 
 let top = slots + slotCount * slotBytes;
 const smallest = 128;

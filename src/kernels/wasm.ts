@@ -11,7 +11,7 @@ export type ValueType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
 const typeByte: Record<ValueType, number> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 
 /** Unsigned LEB128. */
-export function u32(value: number): number[] {
+function u32(value: number): number[] {
   const bytes: number[] = [];
   do {
     const rest = value >>> 7;

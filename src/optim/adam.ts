@@ -6,6 +6,7 @@ import { Pointwise } from '../ops/pointwise/pointwise-operator.ts';
 import { direction, directionOf } from './direction.ts';
 import { checkOption, Optimizer, type OptimizerParams, type ParamGroup } from './optimizer.ts';
 
+/** What `Adam` goes by, in each parameter group; the formula there says what they do. */
 export interface AdamOptions {
   lr: number;
   betas: readonly [number, number];
@@ -16,6 +17,7 @@ export interface AdamOptions {
   decoupledWeightDecay: boolean;
 }
 
+/** What `Adam` keeps for each parameter. */
 export interface AdamState {
   /** How many updates there were. */
   step: number;

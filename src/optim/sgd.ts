@@ -6,6 +6,7 @@ import { Pointwise } from '../ops/pointwise/pointwise-operator.ts';
 import { direction, directionOf } from './direction.ts';
 import { checkOption, Optimizer, type OptimizerParams, type ParamGroup } from './optimizer.ts';
 
+/** What `SGD` goes by, in each parameter group; the formula there says what they do. */
 export interface SGDOptions {
   lr: number;
   momentum: number;
@@ -15,6 +16,7 @@ export interface SGDOptions {
   maximize: boolean;
 }
 
+/** What `SGD` keeps for each parameter, if there is momentum. */
 export interface SGDState {
   /** The running sum of gradients. */
   momentumBuffer: Tensor;

@@ -12,6 +12,7 @@ import { sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 
+/** How `checkpoint` runs its function again. */
 export interface CheckpointOptions {
   /** Whether random numbers are the same when the function is run again, and the generator is left as it was then. Defaults to true. */
   preserveRngState?: boolean;

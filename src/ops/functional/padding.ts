@@ -89,6 +89,7 @@ export const constantPadNd = named(
   },
 );
 
+/** What `pad` fills a border with: one value; the elements mirrored at the edge; the one at the edge; those from the opposite edge. */
 export type PaddingMode = 'constant' | 'reflect' | 'replicate' | 'circular';
 
 /** Which element to take for position `i` of the padded dimension, counted from the first element. */

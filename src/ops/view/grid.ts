@@ -9,6 +9,7 @@ import { named } from '../named.ts';
 import { stack } from './join.ts';
 import { expand, ravel, view } from './view.ts';
 
+/** How `meshgrid` lays out the axes. */
 export interface MeshgridOptions {
   /** 'ij' (the default): the first axis goes down the rows; 'xy': it goes along the columns, as in plots. */
   indexing?: 'ij' | 'xy';
