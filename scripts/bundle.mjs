@@ -10,7 +10,7 @@ const usesOperators = (file) => /^(['"])use tsover\1/m.test(readFileSync(join(ro
 /** Takes paths of TypeScript files relative to the project and returns those of the bundles: `test/a.ts` is `build/test/a.js`. */
 export async function bundle(files) {
   rmSync(join(root, 'build'), { recursive: true, force: true });
-  const include = [...programsUnder('examples'), ...programsUnder('test/tsover')]
+  const include = programsUnder('examples')
     .filter(usesOperators)
     .map((file) => join(root, file));
   await build({

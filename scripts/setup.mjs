@@ -16,9 +16,8 @@ const executable = process.platform === 'win32' ? 'node.exe' : 'node';
 export const oldestNode = join(root, 'node_modules/node-20/bin', executable);
 export const newestNode = join(root, 'node_modules/node/bin', executable);
 
-/** The TypeScript programs under a folder, as paths relative to the project; none if there is no such folder. */
+/** The TypeScript programs under a folder, as paths relative to the project. */
 export function programsUnder(folder, suffix = '.ts') {
-  if (!existsSync(join(root, folder))) return [];
   const names = readdirSync(join(root, folder), { recursive: true });
   return names.filter((name) => name.endsWith(suffix) && !name.endsWith('.d.ts')).map((name) => join(folder, name));
 }

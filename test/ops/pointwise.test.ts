@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { add, bitwiseAnd, clamp, div, fmod, mul, ones, pow, remainder, sub, Tensor, tensor } from '../src/index.ts';
-import { resolve } from './conformance/names.ts';
-import { decode, type Encoded, expected } from './conformance/samples.ts';
+import { add, bitwiseAnd, clamp, div, fmod, mul, ones, pow, remainder, sub, Tensor, tensor } from '../../src/index.ts';
+import { resolve } from '../conformance/names.ts';
+import { decode, type Encoded, expected } from '../conformance/samples.ts';
 
 type Case = [op: string, args: Encoded[], kwargs: { [name: string]: Encoded }, result: Encoded];
 
