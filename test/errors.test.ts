@@ -22,6 +22,7 @@ import {
   resultType,
   setDefaultDtype,
   stack,
+  sub,
   sum,
   type Tensor,
   tensor,
@@ -308,6 +309,8 @@ describe('what cannot be mixed', () => {
   test('truth values with subtraction, numbers with conditions', () => {
     const x = tensor([true, false]);
     refuses(() => x.sub(x), 'dtype', /^Subtraction, the `-` operator, with two bool tensors is not supported/, x);
+    refuses(() => x.sub(1), 'dtype', /^Subtraction, the `-` operator, with a bool tensor is not supported/, x);
+    refuses(() => sub(1, x), 'dtype', /with a bool tensor is not supported. To invert a mask, use logicalNot/, x);
     refuses(
       () => where(ones(2), 1, 0),
       'dtype',

@@ -1,7 +1,7 @@
 /** The two entry points of reverse mode: torch.autograd.backward and torch.autograd.grad. */
 import { filled } from '../core/creation.ts';
 import { isFloatingPoint } from '../core/dtype.ts';
-import { checkOptions } from '../core/options.ts';
+import { checkOptions, isOptions } from '../core/options.ts';
 import { numelOf, sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
@@ -131,6 +131,11 @@ function inputEdge(input: Place, index: number): Edge {
   return edge;
 }
 
+type Cotangents = OneOrMore<Tensor | null> | null;
+type GradOptions = Omit<GradCall, 'gradOutputs'>;
+type Materialized = { materializeGrads: true };
+const gradOptions = ['retainGraph', 'createGraph', 'allowUnused', 'materializeGrads'] as const;
+
 /**
  * The gradients of the sum of <output, gradOutput> with respect to `inputs`, as an array with one entry for each (torch.autograd.grad).
  * The leaves' `grad` is left alone.
@@ -142,14 +147,35 @@ export function grad(
   inputs: OneOrMore<Place>,
   options?: GradCall & { allowUnused?: false },
 ): Tensor[];
+export function grad(outputs: OneOrMore<Place>, inputs: OneOrMore<Place>, options: GradCall & Materialized): Tensor[];
+export function grad(outputs: OneOrMore<Place>, inputs: OneOrMore<Place>, options?: GradCall): (Tensor | null)[];
 export function grad(
   outputs: OneOrMore<Place>,
   inputs: OneOrMore<Place>,
-  options: GradCall & { materializeGrads: true },
+  gradOutputs: Cotangents,
+  options?: GradOptions & { allowUnused?: false },
 ): Tensor[];
-export function grad(outputs: OneOrMore<Place>, inputs: OneOrMore<Place>, options?: GradCall): (Tensor | null)[];
-export function grad(outputs: OneOrMore<Place>, inputs: OneOrMore<Place>, options: GradCall = {}): (Tensor | null)[] {
-  checkOptions('grad', options, ['gradOutputs', 'retainGraph', 'createGraph', 'allowUnused', 'materializeGrads']);
+export function grad(
+  outputs: OneOrMore<Place>,
+  inputs: OneOrMore<Place>,
+  gradOutputs: Cotangents,
+  options: GradOptions & Materialized,
+): Tensor[];
+export function grad(
+  outputs: OneOrMore<Place>,
+  inputs: OneOrMore<Place>,
+  gradOutputs: Cotangents,
+  options?: GradOptions,
+): (Tensor | null)[];
+export function grad(
+  outputs: OneOrMore<Place>,
+  inputs: OneOrMore<Place>,
+  first: Cotangents | GradCall = {},
+  rest: GradOptions = {},
+): (Tensor | null)[] {
+  const named = isOptions(first);
+  checkOptions('grad', named ? first : rest, named ? ['gradOutputs', ...gradOptions] : gradOptions);
+  const options: GradCall = named ? first : { ...rest, gradOutputs: first };
   const { createGraph = false, retainGraph = createGraph, materializeGrads = false } = options;
   const { allowUnused = materializeGrads } = options;
   if (materializeGrads && !allowUnused) {

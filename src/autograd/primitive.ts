@@ -6,13 +6,12 @@ import { isFloatingPoint } from '../core/dtype.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AccumulateGrad } from './accumulate.ts';
-import { hooksAt } from './hooks.ts';
 import { mode, unrecorded } from './modes.ts';
 import { mutation } from './mutation.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
 import { profiler } from './recorder.ts';
 import { Packed, releasedError, type Saved, save } from './saved.ts';
-import { checkInPlace, rebase, refreshView, viewOf } from './view.ts';
+import { checkInPlace, moveRetaining, rebase, refreshView, viewOf } from './view.ts';
 
 /** An input: a tensor, or a number that stands for one. */
 export type Operand = Tensor | number;
@@ -302,10 +301,7 @@ export function applyInPlace<P>(
 export function rewrite(self: Tensor, write: Edge, input: number): void {
   const before = self._node?.tensorHooks?.get(self._outputNr);
   rebase(self, write, input);
-  if (!before?.retainedBy) return;
-  // the gradient that is kept is that of what the tensor has become
-  hooksAt(edgeOf(self) as Edge).retainedBy = before.retainedBy;
-  before.retainedBy = null;
+  if (before) moveRetaining(before, edgeOf(self) as Edge);
 }
 
 /** A copy of a tensor in the same place of the graph. */

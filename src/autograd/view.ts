@@ -6,6 +6,7 @@ import { Storage } from '../core/storage.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
+import { hooksAt, type TensorHooks } from './hooks.ts';
 import { enableGrad, mode } from './modes.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
 import { edgeOf, requiresGrad } from './primitive.ts';
@@ -102,9 +103,18 @@ export function rebase(self: Tensor, write: Edge, input: number): void {
   const { base } = view;
   const copy = new CopySlices(edgeOf(base), write.node, input, geometry(base), geometry(self));
   copy.outputs.push({ shape: base.shape, dtype: base.dtype });
+  const before = base._node?.tensorHooks?.get(base._outputNr);
   base._node = copy;
   base._outputNr = 0;
+  moveRetaining(before, { node: copy, nr: 0 });
   refreshView(self);
+}
+
+/** The gradient that a tensor keeps is that of what it has become, at `edge`. */
+export function moveRetaining(before: TensorHooks | undefined, edge: Edge): void {
+  if (!before?.retainedBy) return;
+  hooksAt(edge).retainedBy = before.retainedBy;
+  before.retainedBy = null;
 }
 
 /** Finds the node of a view anew after its base's memory has been written to. */
@@ -113,9 +123,11 @@ export function refreshView(tensor: Tensor): void {
   if (isLeaf(tensor) && !requiresGrad(view.base)) return;
   checkSeal(tensor, view, 'its base or another view of its base has been modified inplace');
   view.version = tensor.storage.version;
+  const before = tensor._node?.tensorHooks?.get(tensor._outputNr);
   const { _node } = enableGrad(() => view.base.asStrided(tensor.shape, tensor.strides, tensor.offset));
   tensor._node = _node;
   tensor._outputNr = 0;
+  if (_node) moveRetaining(before, { node: _node, nr: 0 });
 }
 
 interface Geometry {

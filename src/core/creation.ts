@@ -56,6 +56,23 @@ export function readOptions(
   return { dtype, requiresGrad };
 }
 
+/**
+ * The parameters called `names` in order, whether they were given by position or by name in the object at the end, and then what is
+ * left of that object.
+ */
+export function byName(names: readonly string[], args: readonly unknown[]): unknown[] {
+  const last = args[args.length - 1];
+  if (!isOptions(last)) return [...args];
+  const rest = { ...last };
+  const params = names.map((name, k) => {
+    if (k < args.length - 1) return args[k];
+    const param = rest[name];
+    delete rest[name];
+    return param;
+  });
+  return [...params, rest];
+}
+
 /** Splits the options off a list of sizes. */
 export function readSizes(args: readonly unknown[]): { shape: number[]; options: TensorOptions | undefined } {
   const last = args[args.length - 1];
@@ -119,11 +136,23 @@ function ofSizes(call: string, args: readonly unknown[], value: number): Tensor 
   return leaf(filled(shape, value, dtype), requiresGrad);
 }
 
-/** A tensor in which every element is `value`, of the dtype of the value unless told otherwise (torch.full). */
-export function full(sizes: readonly number[], value: Scalar, options?: TensorOptions): Tensor {
+type FullArguments = [size: readonly number[], fillValue: Scalar, options?: TensorOptions];
+
+/** A tensor in which every element is `fillValue`, of the dtype of the value unless told otherwise (torch.full). */
+export function full(size: readonly number[], fillValue: Scalar, options?: TensorOptions): Tensor;
+export function full(size: readonly number[], options: TensorOptions & { fillValue: Scalar }): Tensor;
+export function full(options: TensorOptions & { size: readonly number[]; fillValue: Scalar }): Tensor;
+export function full(...args: readonly unknown[]): Tensor {
+  const [size, fillValue, options] = byName(['size', 'fillValue'], args) as FullArguments;
+  const value = checkScalar('full', fillValue);
   const natural = typeof value === 'number' ? getDefaultDtype() : dtypeOfScalar(value);
   const { dtype, requiresGrad } = readOptions('full', options, natural);
-  return leaf(filled(toShape([sizes]), value, dtype), requiresGrad);
+  return leaf(filled(toShape([size]), value, dtype), requiresGrad);
+}
+
+function checkScalar(call: string, value: Scalar): Scalar {
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return value;
+  throw new AdjointError('argument', `${call}: fillValue must be a number, a boolean or a bigint, got ${show(value)}`);
 }
 
 const like = (
@@ -145,9 +174,13 @@ export const onesLike = (x: Tensor, options?: TensorOptions): Tensor =>
   like('onesLike', x, options, (s, d) => filled(s, 1, d));
 /** An unset tensor of the shape and dtype of `x` (torch.empty_like). */
 export const emptyLike = (x: Tensor, options?: TensorOptions): Tensor => like('emptyLike', x, options, Tensor.empty);
-/** A tensor of the shape and dtype of `x` in which every element is `value` (torch.full_like). */
-export const fullLike = (x: Tensor, value: Scalar, options?: TensorOptions): Tensor =>
-  like('fullLike', x, options, (s, d) => filled(s, value, d));
+/** A tensor of the shape and dtype of `x` in which every element is `fillValue` (torch.full_like). */
+export function fullLike(x: Tensor, fillValue: Scalar, options?: TensorOptions): Tensor;
+export function fullLike(x: Tensor, options: TensorOptions & { fillValue: Scalar }): Tensor;
+export function fullLike(x: Tensor, ...args: readonly unknown[]): Tensor {
+  const [fillValue, options] = byName(['fillValue'], args) as [Scalar, TensorOptions?];
+  return like('fullLike', x, options, (s, d) => filled(s, checkScalar('fullLike', fillValue), d));
+}
 
 /** The identity matrix, or the first `columns` columns of one with `rows` rows (torch.eye). */
 export function eye(rows: number, columns?: number | TensorOptions, options?: TensorOptions): Tensor {
@@ -188,10 +221,14 @@ function checkFinite(call: string, ...values: number[]): void {
 export function arange(end: number, options?: TensorOptions): Tensor;
 export function arange(start: number, end: number, options?: TensorOptions): Tensor;
 export function arange(start: number, end: number, step: number, options?: TensorOptions): Tensor;
+export function arange(start: number, end: number, options: TensorOptions & { step?: number }): Tensor;
+export function arange(start: number, options: TensorOptions & { end: number; step?: number }): Tensor;
+export function arange(options: TensorOptions & { start?: number; end: number; step?: number }): Tensor;
 export function arange(...args: readonly unknown[]): Tensor {
-  const numbers = args.filter((a): a is number => typeof a === 'number');
-  const options = args.find((a) => typeof a !== 'number' && a !== undefined) as TensorOptions | undefined;
-  const [start, end, step] = numbers.length === 1 ? [0, numbers[0], 1] : [numbers[0], numbers[1], numbers[2] ?? 1];
+  // a number alone is where to end
+  const alone = typeof args[0] === 'number' && typeof args[1] !== 'number' && !(isOptions(args[1]) && 'end' in args[1]);
+  const params = byName(['start', 'end', 'step'], alone ? [0, ...args] : args);
+  const [start = 0, end, step = 1, options] = params as [number | undefined, number, number?, TensorOptions?];
   checkFinite('arange', start, end, step);
   if (step === 0) throw new AdjointError('argument', 'arange: step must be nonzero');
   if ((end - start) / step < 0) {
@@ -211,27 +248,40 @@ export function arange(...args: readonly unknown[]): Tensor {
 }
 
 /** `steps` numbers from `start` to `end`, evenly spaced, both included (torch.linspace). */
-export function linspace(start: number, end: number, steps: number, options?: TensorOptions): Tensor {
+export function linspace(start: number, end: number, steps: number, options?: TensorOptions): Tensor;
+export function linspace(start: number, end: number, options: TensorOptions & { steps: number }): Tensor;
+export function linspace(options: TensorOptions & { start: number; end: number; steps: number }): Tensor;
+export function linspace(...args: readonly unknown[]): Tensor {
+  const params = byName(['start', 'end', 'steps'], args);
+  const [start, end, steps, options] = params as [number, number, number, TensorOptions?];
   checkFinite('linspace', start, end);
-  const step = (end - start) / (checkSize(steps, 'steps') - 1);
-  // from either end, so that both are exact
-  const at = (i: number): number => (i < steps / 2 ? start + i * step : end - (steps - 1 - i) * step);
-  return generated('linspace', steps, options, getDefaultDtype(), steps === 1 ? () => start : at);
+  return spaced('linspace', start, end, steps, options, (x) => x);
 }
 
 /** `steps` numbers from `base ** start` to `base ** end`, evenly spaced on a logarithmic scale (torch.logspace). */
-export function logspace(
+export function logspace(start: number, end: number, steps: number, base?: number, options?: TensorOptions): Tensor;
+export function logspace(start: number, end: number, steps: number, options: TensorOptions & { base?: number }): Tensor;
+export function logspace(start: number, end: number, options: TensorOptions & { steps: number; base?: number }): Tensor;
+export function logspace(options: TensorOptions & { start: number; end: number; steps: number; base?: number }): Tensor;
+export function logspace(...args: readonly unknown[]): Tensor {
+  const params = byName(['start', 'end', 'steps', 'base'], args);
+  const [start, end, steps, base = 10, options] = params as [number, number, number, number?, TensorOptions?];
+  checkFinite('logspace', start, end, base);
+  return spaced('logspace', start, end, steps, options, (x) => base ** x);
+}
+
+function spaced(
+  call: string,
   start: number,
   end: number,
   steps: number,
-  base: number | TensorOptions = 10,
-  options?: TensorOptions,
+  options: TensorOptions | undefined,
+  value: (x: number) => number,
 ): Tensor {
-  const [b, given] = typeof base === 'number' ? [base, options] : [10, base];
-  checkFinite('logspace', start, end, b);
   const step = (end - start) / (checkSize(steps, 'steps') - 1);
-  const at = (i: number): number => b ** (i < steps / 2 ? start + i * step : end - (steps - 1 - i) * step);
-  return generated('logspace', steps, given, getDefaultDtype(), steps === 1 ? () => b ** start : at);
+  // from either end, so that both are exact
+  const at = (i: number): number => value(i < steps / 2 ? start + i * step : end - (steps - 1 - i) * step);
+  return generated(call, steps, options, getDefaultDtype(), steps === 1 ? () => value(start) : at);
 }
 
 function shapeOfNested(data: NestedArray): number[] {

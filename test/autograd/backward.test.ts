@@ -394,3 +394,34 @@ describe('what backward and grad refuse', () => {
     untouched((x, y) => autograd.grad(y, x, { gradOutputs: [1] as never }), { code: 'argument', message: /got 1/ });
   });
 });
+
+describe('grad with its cotangents by position', () => {
+  test('as by name', () => {
+    const x = leaf([1, 2]);
+    const z = leaf([3, 4]);
+    const y = x.mul(x);
+    const options = { retainGraph: true };
+    assert.deepEqual(values(autograd.grad(y, x, ones(2), options)), [[2, 4]]);
+    assert.deepEqual(values(autograd.grad([y, y.sum()], x, [ones(2), null], options)), [[4, 8]]);
+    assert.deepEqual(values(autograd.grad(y.sum(), x, null, options)), [[2, 4]]);
+    assert.deepEqual(values(autograd.grad(y, [x, z], tensor([1, 10]), { allowUnused: true, ...options })), [
+      [2, 40],
+      null,
+    ]);
+    const [first] = autograd.grad(y, x, ones(2), { createGraph: true });
+    assert.deepEqual(values(autograd.grad(first, x, ones(2))), [[2, 2]]);
+  });
+
+  test('not by both, and nothing else', () => {
+    const x = leaf([1, 2]);
+    const y = x.mul(x);
+    assert.throws(() => autograd.grad(y, x, ones(2), { gradOutputs: ones(2) } as object), {
+      code: 'argument',
+      message: /unknown option "gradOutputs"/,
+    });
+    assert.throws(() => autograd.grad(y, x, 1 as never), {
+      code: 'argument',
+      message: /must be a Tensor or null, got 1/,
+    });
+  });
+});

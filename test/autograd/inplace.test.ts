@@ -338,3 +338,15 @@ describe('what must not be written to', () => {
     assert.deepEqual(integers.tolist(), [1, 1]);
   });
 });
+
+test('the gradient that is kept is that of what a tensor has become, also by a write through a view', () => {
+  for (const write of [(y: Tensor) => y.mul_(3), (y: Tensor) => y.select(0, 0).mul_(3)]) {
+    const x = leaf([1, 1]);
+    const y = x.mul(2);
+    y.retainGrad();
+    write(y);
+    y.sum().backward();
+    assert.deepEqual(y.grad?.tolist(), [1, 1]);
+    assert.equal(y.retainsGrad, true);
+  }
+});

@@ -1,9 +1,17 @@
 /** Tensors of random numbers, and the seed of the generator that all of them come from unless told otherwise. */
 import { apply, primitive, vjp } from '../../autograd/primitive.ts';
-import { fromElements, leaf, readOptions, readSizes, type TensorOptions, zerosLike } from '../../core/creation.ts';
+import {
+  byName,
+  fromElements,
+  leaf,
+  readOptions,
+  readSizes,
+  type TensorOptions,
+  zerosLike,
+} from '../../core/creation.ts';
 import { type DType, getDefaultDtype } from '../../core/dtype.ts';
 import { defaultGenerator, type Generator } from '../../core/generator.ts';
-import { isOptions } from '../../core/options.ts';
+import { checkOptions, isOptions } from '../../core/options.ts';
 import { broadcastShapes, checkSize, toShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
@@ -59,6 +67,7 @@ export const randLike = (x: Tensor, options?: RandomTensorOptions): Tensor => li
 export const randnLike = (x: Tensor, options?: RandomTensorOptions): Tensor => like('randnLike', x, options, normally);
 
 type Integer = number | bigint;
+const isBound = (v: unknown): v is Integer => typeof v === 'number' || typeof v === 'bigint';
 const integers =
   (low: Integer, high: Integer): Fill =>
   (x, source) => {
@@ -72,9 +81,29 @@ const integers =
  */
 export function randint(high: Integer, size: readonly number[], options?: RandomTensorOptions): Tensor;
 export function randint(low: Integer, high: Integer, size: readonly number[], options?: RandomTensorOptions): Tensor;
+export function randint(high: Integer, options: RandomTensorOptions & { size: readonly number[] }): Tensor;
+export function randint(
+  low: Integer,
+  high: Integer,
+  options: RandomTensorOptions & { size: readonly number[] },
+): Tensor;
+export function randint(
+  low: Integer,
+  options: RandomTensorOptions & { high: Integer; size: readonly number[] },
+): Tensor;
+export function randint(
+  options: RandomTensorOptions & { low?: Integer; high: Integer; size: readonly number[] },
+): Tensor;
 export function randint(...args: readonly unknown[]): Tensor {
-  const [low, high, size, given] = Array.isArray(args[1]) ? [0, ...args] : args;
-  const { dtype, requiresGrad, source } = readRandomOptions('randint', given as RandomTensorOptions, 'int64');
+  // one bound alone is the upper one
+  const alone = isBound(args[0]) && !isBound(args[1]) && !(isOptions(args[1]) && 'high' in args[1]);
+  const params = byName(['low', 'high', 'size'], alone ? [0, ...args] : args);
+  const [low = 0, high, size, given] = params;
+  const { dtype, requiresGrad, source } = readRandomOptions(
+    'randint',
+    given as RandomTensorOptions | undefined,
+    'int64',
+  );
   if (!Array.isArray(size)) {
     throw new AdjointError(
       'argument',
@@ -89,7 +118,6 @@ export function randint(...args: readonly unknown[]): Tensor {
 export function randintLike(x: Tensor, high: Integer, options?: RandomTensorOptions): Tensor;
 export function randintLike(x: Tensor, low: Integer, high: Integer, options?: RandomTensorOptions): Tensor;
 export function randintLike(x: Tensor, ...args: readonly unknown[]): Tensor {
-  const isBound = (v: unknown): v is Integer => typeof v === 'number' || typeof v === 'bigint';
   const [low, high, options] = isBound(args[1]) ? args : [0, ...args];
   return like('randintLike', x, options as RandomTensorOptions, integers(low as Integer, high as Integer));
 }
@@ -123,16 +151,26 @@ const Normal = primitive<Generator>(
 export function normal(mean: Tensor, std?: Tensor | number, options?: { generator?: GeneratorOption }): Tensor;
 export function normal(mean: number, std: Tensor, options?: { generator?: GeneratorOption }): Tensor;
 export function normal(mean: number, std: number, size: readonly number[], options?: RandomTensorOptions): Tensor;
+export function normal(mean: number, std: number, options: RandomTensorOptions & { size: readonly number[] }): Tensor;
+export function normal(options: RandomTensorOptions & { mean: number; std: number; size: readonly number[] }): Tensor;
 export function normal(...args: readonly unknown[]): Tensor {
-  const given = args.slice(1);
-  const options = isOptions(given[given.length - 1]) ? (given.pop() as RandomTensorOptions) : undefined;
-  const [mean, std = 1, size] = [args[0], ...given] as [Tensor | number, (Tensor | number)?, (readonly number[])?];
+  const [mean, std = 1, size, options] = byName(['mean', 'std', 'size'], args) as [
+    Tensor | number,
+    (Tensor | number)?,
+    (readonly number[])?,
+    RandomTensorOptions?,
+  ];
+  for (const moment of [mean, std]) {
+    if (!(moment instanceof Tensor) && typeof moment !== 'number')
+      throw new AdjointError('argument', `normal: expected a Tensor or a number, got ${show(moment)}`);
+  }
   if (typeof mean === 'number' && typeof std === 'number') {
     const { dtype, requiresGrad, source } = readRandomOptions('normal', options, getDefaultDtype());
     if (size === undefined)
       throw new AdjointError('argument', 'normal: two numbers need a size, as in normal(0, 1, [2, 3])');
     return leaf(normal_(Tensor.empty(toShape([size]), dtype), mean, std, source), requiresGrad);
   }
+  if (options) checkOptions('normal', options, ['generator']);
   const source = generatorOf('normal', options?.generator);
   if (std instanceof Tensor && Array.from(std.toTypedArray(), Number).some((v) => v < 0))
     throw new AdjointError('argument', 'normal expects all elements of std >= 0.0');

@@ -70,7 +70,8 @@ const ToCopy: Primitive<DType> = withBatchRule(
  * The same values in another dtype; `x` itself if it has that dtype (torch.Tensor.to). The gradient is cast back.
  * Floating numbers lose their fraction as integers.
  */
-export function to(x: Tensor, dtype: DType | { dtype?: DType; copy?: boolean; device?: 'cpu' }): Tensor {
+export function to(x: Tensor, dtype: DType | 'cpu' | { dtype?: DType; copy?: boolean; device?: 'cpu' }): Tensor {
+  if (dtype === 'cpu') return x;
   const wanted = checkDType(typeof dtype === 'object' ? (dtype.dtype ?? x.dtype) : dtype);
   const copy = typeof dtype === 'object' && dtype.copy === true;
   return wanted === x.dtype ? (copy ? x.clone() : x) : apply(ToCopy, wanted, [x]);
