@@ -9,6 +9,7 @@ import { AdjointError, show } from '../errors.ts';
 import { type Arguments, positional } from '../ops/named.ts';
 import { stack } from '../ops/view/join.ts';
 import { grad } from './backward.ts';
+import { jvp as jvpByForwardMode, vmap } from './func.ts';
 import { enableGrad } from './modes.ts';
 
 /** One tensor or several, where PyTorch has a tensor or a tuple. */
@@ -27,12 +28,21 @@ type OfVector = Arguments<
   ['v', 'createGraph', 'strict'],
   [v?: Tensors | null, createGraph?: boolean, strict?: boolean]
 >;
-type OfMatrix = Arguments<['createGraph', 'strict'], [createGraph?: boolean, strict?: boolean]>;
+/** Which mode of differentiation a Jacobian is computed by. */
+type Strategy = 'reverse-mode' | 'forward-mode';
+type MatrixParams = [createGraph?: boolean, strict?: boolean, vectorize?: boolean, strategy?: Strategy];
+type OfJacobian = Arguments<['createGraph', 'strict', 'vectorize', 'strategy'], MatrixParams>;
+type OfHessian = Arguments<['createGraph', 'strict', 'vectorize', 'outerJacobianStrategy'], MatrixParams>;
 
 interface Options {
-  readonly v: Tensors | null;
+  readonly v?: Tensors | null;
   readonly createGraph: boolean;
   readonly strict: boolean;
+}
+
+interface MatrixOptions extends Options {
+  readonly vectorize: boolean;
+  readonly strategy: Strategy;
 }
 
 function ofVector(call: string, args: readonly unknown[]): Options {
@@ -41,9 +51,29 @@ function ofVector(call: string, args: readonly unknown[]): Options {
   return { v: v ?? null, createGraph: createGraph ?? false, strict: strict ?? false };
 }
 
-function ofMatrix(call: string, args: readonly unknown[]): Options {
-  const [createGraph, strict] = positional<[boolean?, boolean?]>(call, ['createGraph', 'strict'], args);
-  return { v: null, createGraph: createGraph ?? false, strict: strict ?? false };
+function ofMatrix(call: string, strategyName: string, args: readonly unknown[]): MatrixOptions {
+  const names = ['createGraph', 'strict', 'vectorize', strategyName];
+  const [createGraph = false, strict = false, vectorize = false, strategy = 'reverse-mode'] = positional<MatrixParams>(
+    call,
+    names,
+    args,
+  );
+  if (strategy !== 'reverse-mode' && strategy !== 'forward-mode') {
+    throw new AdjointError(
+      'argument',
+      `${call}: Expected ${strategyName} to be either "forward-mode" or "reverse-mode", got ${show(strategy)}`,
+    );
+  }
+  const unsupported = (what: string): AdjointError => new AdjointError('unsupported', `${call}: ${what}`);
+  const forward = strategy === 'forward-mode';
+  if (forward && createGraph)
+    throw unsupported(`createGraph: true and ${strategyName}: "forward-mode" are not supported together`);
+  if (forward && strict)
+    throw unsupported(`strict: true and ${strategyName}: "forward-mode" are not supported together`);
+  if (forward && !vectorize)
+    throw unsupported(`${strategyName}: "forward-mode" is only implemented for vectorize: true`);
+  if (vectorize && strict) throw unsupported('strict: true and vectorize: true are not supported together');
+  return { createGraph, strict, vectorize, strategy };
 }
 
 /** Tensors as an array, whatever they were. */
@@ -133,7 +163,7 @@ function vectorLike(
   model: unknown,
   what: string,
 ): readonly Tensor[] | null {
-  if (v === null) {
+  if (!v) {
     if (tensors.length === 1 && tensors[0].numel() === 1) return null;
     throw new AdjointError(
       'argument',
@@ -359,26 +389,38 @@ export function hvp<const I extends Tensors>(
 /**
  * The Jacobian of `func` at `inputs` (torch.autograd.functional.jacobian): for each output and each input a tensor of both shapes, one after
  * the other. It is `jacobian[i][j]` for output i and input j; an index is missing where there is a tensor instead of an array.
- * Computed by reverse mode, one backward for each element of the outputs.
  * @param func takes the inputs and returns a tensor or an array of tensors
  * @param createGraph whether the Jacobian is recorded, to be differentiated in turn
  * @param strict whether it is an error, rather than zeros, if an output does not depend on an input
+ * @param vectorize whether all rows are computed as one batch (func.vmap), rather than one after the other
+ * @param strategy with `vectorize`, 'forward-mode' computes columns instead of rows: for more outputs than inputs
  */
 export function jacobian<const I extends Tensors, const O extends Tensors>(
   func: (...inputs: Spread<I>) => O,
   inputs: I,
-  ...args: OfMatrix
+  ...args: OfJacobian
 ): Pairs<O, I> {
-  const options = ofMatrix('jacobian', args);
-  const evaluation = evaluate('jacobian', func, inputs, options);
-  const blocks = evaluation.outputs.map((y, i) => {
-    const row = results(blockRow(y, i, evaluation.inputs, options), options);
-    return arranged<Tensor, unknown>(row, inputs);
-  });
-  return arranged(blocks, evaluation.returned);
+  return jacobianOf('jacobian', func, inputs, ofMatrix('jacobian', 'strategy', args));
 }
 
-/** The derivatives of one output with respect to each input. */
+function jacobianOf<I extends Tensors, O extends Tensors>(
+  call: string,
+  func: (...inputs: Spread<I>) => O,
+  inputs: I,
+  options: MatrixOptions,
+): Pairs<O, I> {
+  if (options.strategy === 'forward-mode') return jacobianByColumns(call, func, inputs);
+  const evaluation = evaluate(call, func, inputs, options);
+  const blocks = options.vectorize
+    ? blocksAtOnce(evaluation, options)
+    : evaluation.outputs.map((y, i) => blockRow(y, i, evaluation.inputs, options));
+  return arranged(
+    blocks.map((row) => arranged(results(row, options), inputs)),
+    evaluation.returned,
+  );
+}
+
+/** The derivatives of one output with respect to each input, a row after the other. */
 function blockRow(y: Tensor, i: number, inputs: readonly Tensor[], options: Options): Tensor[] {
   const rows = Array.from({ length: y.numel() }, (_, e) =>
     filledIn(
@@ -402,26 +444,84 @@ function unit(y: Tensor, e: number): Tensor {
   return u;
 }
 
+/** The vectors of the standard basis of `tensors` taken together, along dimension 0: of each tensor its part of all of them. */
+function basis(tensors: readonly Tensor[]): Tensor[] {
+  const count = tensors.reduce((sum, x) => sum + x.numel(), 0);
+  return tensors.map((x, i) => {
+    const part = filled([count, x.numel()], 0, x.dtype);
+    part.diagonal(-offset(tensors, i)).fill_(1);
+    return part.view([count, ...x.shape]);
+  });
+}
+
+/** How many of the basis vectors come before those of tensor `i`. */
+const offset = (tensors: readonly Tensor[], i: number): number =>
+  tensors.slice(0, i).reduce((sum, x) => sum + x.numel(), 0);
+
+/** What belongs to the basis vectors of tensor `i`. */
+const ofTensor = (all: Tensor, tensors: readonly Tensor[], i: number): Tensor =>
+  all.narrow(0, offset(tensors, i), tensors[i].numel());
+
+/** The derivatives of each output with respect to each input, all rows as one batch. */
+function blocksAtOnce({ inputs, outputs }: Evaluation, { createGraph }: Options): Tensor[][] {
+  const pullBack = (...cotangents: Tensor[]): Tensor[] =>
+    gradients(outputs, inputs, cotangents, createGraph, true).map((g, j) => g ?? zerosLike(inputs[j]));
+  const rows = vmap(pullBack)(...basis(outputs));
+  return outputs.map((y, i) => inputs.map((x, j) => ofTensor(rows[j], outputs, i).reshape([...y.shape, ...x.shape])));
+}
+
+/** The same by forward mode, all columns as one batch. */
+function jacobianByColumns<I extends Tensors, O extends Tensors>(
+  call: string,
+  func: (...inputs: Spread<I>) => O,
+  at: I,
+): Pairs<O, I> {
+  const inputs = listed(call, 'inputs', at);
+  let returned: unknown;
+  const push = (...tangents: Tensor[]): readonly Tensor[] => {
+    const evaluated = (...duals: readonly Tensor[]): readonly Tensor[] => {
+      returned = func(...(duals as Spread<I>));
+      return listed(call, 'outputs of the user-provided function', returned);
+    };
+    return jvpByForwardMode(evaluated, inputs, tangents)[1];
+  };
+  const columns = vmap(push)(...basis(inputs));
+  const blocks = columns.map((column) =>
+    inputs.map((x, j) => {
+      const block = ofTensor(column, inputs, j).movedim(0, -1);
+      return block.reshape([...column.shape.slice(1), ...x.shape]);
+    }),
+  );
+  return arranged(
+    blocks.map((row) => arranged(row, at)),
+    returned,
+  );
+}
+
 /**
  * The Hessian of `func` at `inputs`, the Jacobian of its gradient (torch.autograd.functional.hessian): for each pair of inputs a tensor of
  * both shapes, `hessian[i][j]` for inputs i and j, or a single one for a single input.
  * @param func takes the inputs and returns a tensor of one element
  * @param createGraph whether the Hessian is recorded, to be differentiated in turn
  * @param strict whether it is an error, rather than zeros, if the gradient does not depend on an input
+ * @param vectorize whether the Jacobian of the gradient is computed as one batch
+ * @param outerJacobianStrategy with `vectorize`, 'forward-mode' computes it by forward mode over reverse
  */
 export function hessian<const I extends Tensors>(
   func: (...inputs: Spread<I>) => Tensor,
   inputs: I,
-  ...args: OfMatrix
+  ...args: OfHessian
 ): Pairs<I, I> {
-  const options = ofMatrix('hessian', args);
+  const options = ofMatrix('hessian', 'outerJacobianStrategy', args);
   const gradient = (...at: readonly Tensor[]): readonly Tensor[] => {
+    // duals have to be in the graph for their gradient to have a tangent
+    if (options.strategy === 'forward-mode') for (const x of at) x.requiresGrad_();
     const evaluation = evaluateScalar('hessian', func, at as I, { ...options, createGraph: true });
     const found = gradients(evaluation.outputs, evaluation.inputs, null, true);
     if (options.strict) checkVaries(found);
     return found.map((g, i) => g ?? zerosLike(evaluation.inputs[i]));
   };
-  const blocks = jacobian(gradient, listed('hessian', 'inputs', inputs), options.createGraph, options.strict);
+  const blocks = jacobianOf('hessian', gradient, listed('hessian', 'inputs', inputs), options);
   return arranged(
     blocks.map((row) => arranged(row, inputs)),
     inputs,

@@ -343,3 +343,85 @@ describe('hessian', () => {
     assert.throws(() => hessian((t) => [t.sum()], x), /The function given to hessian should return a single Tensor/);
   });
 });
+
+describe('jacobian and hessian as one batch', () => {
+  const strategies = ['reverse-mode', 'forward-mode'] as const;
+
+  for (const strategy of strategies) {
+    const options = { vectorize: true, strategy };
+    const ofHessian = { vectorize: true, outerJacobianStrategy: strategy };
+
+    test(`by ${strategy} are what they are row by row`, () => {
+      const both = (a: Tensor, b: Tensor): [Tensor, Tensor] => [a.sum().mul(b), a.exp()];
+      const [a, b] = [x, vector(3, 5, 7)];
+      assert.deepEqual(values(jacobian(both, [a, b], options)), values(jacobian(both, [a, b])));
+      const single = (t: Tensor): Tensor => t.exp().sum().mul(t);
+      assert.deepEqual(values(jacobian(single, a, options)), values(jacobian(single, a)));
+      const mixed = (s: Tensor, t: Tensor): Tensor => s.pow(3).sum().mul(t.sum()).mul(s.select(0, 0));
+      assert.deepEqual(values(hessian(mixed, [a, b], ofHessian)), values(hessian(mixed, [a, b])));
+      assert.deepEqual(values(hessian((t) => t.pow(3).sum(), a, ofHessian)), [
+        [6, 0],
+        [0, 12],
+      ]);
+    });
+
+    test(`by ${strategy} are zero where there is no dependence`, () => {
+      assert.deepEqual(values(jacobian((a, _) => a.mul(2), [x, vector(1)], options)), [
+        [
+          [2, 0],
+          [0, 2],
+        ],
+        [[0], [0]],
+      ]);
+      assert.deepEqual(values(jacobian(() => vector(1), x, options)), [[0, 0]]);
+      assert.deepEqual(values(hessian((t) => t.sum(), x, ofHessian)), [
+        [0, 0],
+        [0, 0],
+      ]);
+    });
+
+    test(`by ${strategy} have the shapes of empty tensors`, () => {
+      assert.deepEqual(jacobian((t) => t.narrow(0, 0, 0), x, options).shape, [0, 2]);
+      assert.deepEqual(jacobian((t) => t.sum(), zeros(0, { dtype: 'float64' }), options).shape, [0]);
+    });
+
+    test(`by ${strategy} cannot be strict`, () => {
+      assert.throws(() => jacobian((t) => t, x, { ...options, strict: true }), { code: 'unsupported' });
+      assert.throws(() => hessian((t) => t.sum(), x, { ...ofHessian, strict: true }), { code: 'unsupported' });
+    });
+  }
+
+  test('by reverse mode are recorded if asked', () => {
+    const t = leaf(1, 2);
+    const cubes = jacobian((a) => a.pow(3), t, { vectorize: true, createGraph: true });
+    assert.deepEqual(values(autograd.grad(cubes.sum(), t)[0]), [6, 12]);
+    const fourth = hessian((a) => a.pow(4).sum(), t, { vectorize: true, createGraph: true });
+    assert.deepEqual(values(autograd.grad(fourth.sum(), t)[0]), [24, 48]);
+  });
+
+  test('have the dtype of the input by reverse mode, of the output by forward mode', () => {
+    const widened = (strategy: (typeof strategies)[number]): string =>
+      jacobian((t) => t.to('float64').mul(2), x.float(), { vectorize: true, strategy }).dtype;
+    assert.deepEqual(strategies.map(widened), ['float32', 'float64']);
+  });
+
+  test('by forward mode can be no other', () => {
+    const strategy = 'forward-mode';
+    assert.throws(
+      () => jacobian((t) => t, x, { strategy }),
+      /strategy: "forward-mode" is only implemented for vectorize: true/,
+    );
+    assert.throws(() => jacobian((t) => t, x, { strategy, vectorize: true, createGraph: true }), {
+      code: 'unsupported',
+    });
+    assert.throws(
+      () => hessian((t) => t.sum(), x, { outerJacobianStrategy: strategy }),
+      /outerJacobianStrategy: "forward-mode" is only implemented for vectorize: true/,
+    );
+    const mixed = 'mixed' as 'forward-mode';
+    assert.throws(
+      () => jacobian((t) => t, x, { strategy: mixed }),
+      /Expected strategy to be either "forward-mode" or "reverse-mode", got "mixed"/,
+    );
+  });
+});
