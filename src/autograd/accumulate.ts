@@ -1,4 +1,6 @@
+import { isContiguous } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
+import { AdjointError, show } from '../errors.ts';
 import type { Flight } from './flight.ts';
 import { mode } from './modes.ts';
 import { type Gradients, Node } from './node.ts';
@@ -22,16 +24,27 @@ export class AccumulateGrad extends Node {
     if (!gradient) return;
     const { variable } = this;
     const before = variable._grad;
-    if (before) {
-      if (mode.grad) variable._grad = before.add(gradient);
-      else before.add_(gradient);
-    } else if (mode.grad) variable._grad = gradient.clone();
-    else variable._grad = flight.isOurs(gradient) && gradient.isContiguous() ? flight.keep(gradient) : gradient.clone();
+    if (before && !mode.grad) {
+      before.add_(gradient);
+      return;
+    }
+    const dims = dimsByStride(variable);
+    if (dims) variable._grad = laidOut(before?.add(gradient) ?? gradient, dims);
+    else if (before) variable._grad = before.add(gradient);
+    else if (mode.grad || !flight.isOurs(gradient) || !gradient.isContiguous()) variable._grad = gradient.clone();
+    else variable._grad = flight.keep(gradient);
   }
 
   /** Once the gradient has been added. */
   runPostHooks(gradients: Gradients): void {
-    for (const hook of this.tensorHooks?.get(0)?.postAccumulate ?? []) hook(this.variable);
+    for (const hook of this.tensorHooks?.get(0)?.postAccumulate ?? []) {
+      const returned: unknown = hook(this.variable);
+      if (returned === undefined || returned === null) continue;
+      throw new AdjointError(
+        'argument',
+        `Tensor post accumulate grad hooks should return nothing, got ${show(returned)}: what one does to the gradient it does to grad itself`,
+      );
+    }
     for (const hook of this.postHooks ?? []) hook([], gradients);
   }
 
@@ -39,3 +52,21 @@ export class AccumulateGrad extends Node {
     return [];
   }
 }
+
+/**
+ * The dimensions of a leaf from the widest stride to the narrowest, if its elements lie without gaps or overlaps in that order; null if that
+ * is row-major order, or if they do not.
+ */
+function dimsByStride({ shape, strides }: Tensor): number[] | null {
+  if (isContiguous(shape, strides)) return null;
+  const dims = [...shape.keys()].sort((a, b) => strides[b] - strides[a]);
+  const sorted = (values: readonly number[]): number[] => dims.map((d) => values[d]);
+  return isContiguous(sorted(shape), sorted(strides)) ? dims : null;
+}
+
+/** A copy whose elements lie in that order. */
+const laidOut = (gradient: Tensor, dims: readonly number[]): Tensor =>
+  gradient
+    .permute([...dims])
+    .clone()
+    .permute(dims.map((_, d) => dims.indexOf(d)));

@@ -130,7 +130,7 @@ export function runBackward(
       run.node = node;
       const { gradients, needed, captures } = task(node);
       if (node.foreign) for (const gradient of gradients) flight.keep(gradient ?? null);
-      runTensorHooks(node, gradients, retained);
+      if (run.wants(node)) runTensorHooks(node, gradients, retained);
       for (const i of captures) captured[i] = flight.keep(gradients[inputs[i].nr] ?? null);
       if (needed) runPreHooks(node, gradients);
       if (needed && node instanceof AccumulateGrad) {

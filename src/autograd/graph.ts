@@ -2,8 +2,8 @@
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { engine, type Run } from './current.ts';
-import type { RemovableHandle } from './hooks.ts';
-import { GradientEdge, type Node } from './node.ts';
+import { hooksAt, type RemovableHandle, register } from './hooks.ts';
+import { type Edge, GradientEdge } from './node.ts';
 import { edgeOf } from './primitive.ts';
 
 export { allowMutationOnSavedTensors } from './mutation.ts';
@@ -17,14 +17,17 @@ export { disableSavedTensorsHooks, savedTensorsHooks } from './saved.ts';
  * @throws if the tensor does not require grad
  */
 export function getGradientEdge(tensor: Tensor): GradientEdge {
+  const { node, nr } = edgeTo(tensor);
+  return new GradientEdge(node, nr);
+}
+
+function edgeTo(tensor: Tensor): Edge {
   const edge = edgeOf(tensor);
-  if (!edge) {
-    throw new AdjointError(
-      'autograd',
-      'It is not possible to get the gradient edge for a Tensor that does not require gradients',
-    );
-  }
-  return new GradientEdge(edge.node, edge.nr);
+  if (edge) return edge;
+  throw new AdjointError(
+    'autograd',
+    'It is not possible to get the gradient edge for a Tensor that does not require gradients',
+  );
 }
 
 /**
@@ -75,14 +78,14 @@ export function registerMultiGradHook(
 }
 
 function hookAll(tensors: readonly Tensor[], fn: (gradients: (Tensor | null)[]) => void): RemovableHandle[] {
-  const nodes: Node[] = tensors.map((tensor) => getGradientEdge(tensor).node);
+  const edges = tensors.map(edgeTo);
   const seen = new WeakMap<Run, { missing: number; readonly gradients: (Tensor | null)[] }>();
-  return tensors.map((tensor, i) =>
-    tensor.registerHook((gradient) => {
+  return edges.map((edge, i) =>
+    register(hooksAt(edge).hooks, (gradient) => {
       const run = engine.run as Run;
       let state = seen.get(run);
       if (!state) {
-        state = { missing: nodes.filter((node) => run.wants(node)).length, gradients: tensors.map(() => null) };
+        state = { missing: edges.filter(({ node }) => run.wants(node)).length, gradients: tensors.map(() => null) };
         seen.set(run, state);
       }
       state.gradients[i] = gradient;

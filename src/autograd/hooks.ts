@@ -13,8 +13,8 @@ export interface RemovableHandle {
 
 /** What is to be done with the gradient that arrives for one output of a node. */
 export class TensorHooks {
-  /** In the order in which they were registered. */
-  readonly hooks = new Set<GradientHook>();
+  /** In the order in which they were registered; called with null if no gradient arrives for this output, but for others of the node. */
+  readonly hooks = new Set<(gradient: Tensor | null) => ReturnType<GradientHook>>();
   /** Called after a leaf's `grad` was added to. */
   readonly postAccumulate = new Set<(tensor: Tensor) => void>();
   /** The tensor that keeps the gradient although it is no leaf. */

@@ -164,7 +164,7 @@ const methods: Partial<Tensor> & ThisType<Tensor> = {
     hooksOf(this).retainedBy = new WeakRef(this);
   },
   detach() {
-    return new Tensor(this.storage, this.shape, this.strides, this.offset);
+    return this._lift?.detach() ?? new Tensor(this.storage, this.shape, this.strides, this.offset);
   },
   detach_() {
     if (this._view) {
@@ -176,7 +176,7 @@ const methods: Partial<Tensor> & ThisType<Tensor> = {
     return this;
   },
   registerHook(hook) {
-    return register(hooksOf(this).hooks, hook);
+    return register(hooksOf(this).hooks, (gradient) => gradient && hook(gradient));
   },
   registerPostAccumulateGradHook(hook) {
     if (!this.isLeaf)

@@ -47,6 +47,11 @@ const columnWidth = 12;
 
 /** Figures by name, in the order of the first calls. */
 export class EventList extends Array<FunctionEventAvg> {
+  /** What is made of the rows (`map`, `filter`) is a plain array. */
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array;
+  }
+
   /** The time of all calls together. */
   get selfCpuTimeTotal(): number {
     return this.reduce((sum, row) => sum + row.selfCpuTimeTotal, 0);
@@ -197,8 +202,16 @@ export class Profile {
     return text;
   }
 
+  /** The calls as text, one row each; arguments as `EventList.table` takes them. */
+  table(sortBy?: SortKey | null, rowLimit?: number): string;
+  table(options: TableOptions): string;
+  table(first?: SortKey | null | TableOptions, second?: number): string {
+    const rows = this.functionEvents.map((event) => added(nothing(event.name), event, 1));
+    return (EventList.from(rows) as EventList).table(first as SortKey | null, second);
+  }
+
   toString(): string {
-    return this.keyAverages().table();
+    return this.table();
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {

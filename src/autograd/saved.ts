@@ -67,7 +67,7 @@ export class Kept implements Saved {
       'inplace',
       'one of the variables needed for gradient computation has been modified by an inplace operation: ' +
         `[${tensor.dtype} ${showShape(tensor.shape)}],${origin} is at version ${tensor.storage.version}; ` +
-        `expected version ${version} instead. Hint: compute on a clone, or out of place`,
+        `expected version ${version} instead. Hint: compute on a clone, or out of place; detectAnomaly(...) shows the call that saved it`,
     );
   }
 }

@@ -1,0 +1,293 @@
+/** Where the time goes: calls, times and memory of operators and nodes, tables and traces. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { autograd, ones, type Tensor } from '../../src/index.ts';
+
+const { EventList, profile, recordFunction } = autograd.profiler;
+type Row = autograd.profiler.FunctionEventAvg;
+
+const x = ones(100, 100, { requiresGrad: true });
+const loss = (): Tensor => x.mm(x).add(x).tanh().sum();
+const namesIn = (prof: { functionEvents: autograd.profiler.FunctionEvent[] }): string[] =>
+  prof.functionEvents.map(({ name }) => name);
+const close = (a: number, b: number): void =>
+  assert.ok(Math.abs(a - b) <= 1e-6 * Math.max(1, Math.abs(b)), `${a}, ${b}`);
+
+describe('profile', () => {
+  test('records operators of forward and backward in the order in which they begin', () => {
+    const prof = profile(() => {
+      const y = loss();
+      y.backward();
+      return y;
+    });
+    assert.deepEqual(prof.result.shape, []);
+    const names = namesIn(prof);
+    assert.deepEqual(names.slice(0, 4), ['mm', 'add', 'tanh', 'sum']);
+    const nodes = prof.functionEvents.filter(({ kind }) => kind === 'backward').map(({ name }) => name);
+    assert.deepEqual(nodes, ['SumBackward0', 'TanhBackward0', 'AddBackward0', 'MmBackward0', 'AccumulateGrad']);
+    assert.equal(prof.keyAverages().find(({ key }) => key === 'mm')?.count, 3);
+    const starts = prof.functionEvents.map(({ start }) => start);
+    assert.deepEqual(
+      starts,
+      [...starts].sort((a, b) => a - b),
+    );
+  });
+
+  test('writes in place end in an underscore', () => {
+    const prof = profile(() => ones(3).mul_(2).add_(1));
+    assert.deepEqual(namesIn(prof), ['mul_', 'add_']);
+  });
+
+  test('own times add up to the times of the outermost calls', () => {
+    const prof = profile(() => recordFunction('all', () => loss().backward()));
+    const [all] = prof.functionEvents;
+    close(prof.selfCpuTimeTotal, all.cpuTimeTotal);
+    assert.ok(prof.functionEvents.every((event) => event.selfCpuTimeTotal >= 0));
+    assert.ok(prof.functionEvents.every((event) => event.selfCpuTimeTotal <= event.cpuTimeTotal));
+    assert.ok(all.cpuTimeTotal > 0);
+  });
+
+  test('memory is that of the results: none for views and writes in place', () => {
+    const prof = profile(() => loss().backward());
+    const of = (key: string): Row => prof.keyAverages().find((row) => row.key === key) as Row;
+    const bytes = 4 * 100 * 100;
+    assert.equal(of('tanh').cpuMemoryUsage, bytes);
+    assert.equal(of('mm').cpuMemoryUsage, 3 * bytes);
+    assert.equal(of('sum').cpuMemoryUsage, 4);
+    assert.equal(of('expand').cpuMemoryUsage, 0);
+    assert.deepEqual([of('MmBackward0').cpuMemoryUsage, of('MmBackward0').selfCpuMemoryUsage], [2 * bytes, 0]);
+    assert.equal(
+      profile(() => x.detach().mul_(1)).functionEvents.every((event) => event.cpuMemoryUsage === 0),
+      true,
+    );
+  });
+
+  test('ends with the callback, also if it throws', () => {
+    const prof = profile(() => x.exp());
+    x.exp();
+    assert.equal(prof.functionEvents.length, 1);
+    assert.throws(
+      () =>
+        profile(() => {
+          throw new RangeError('mine');
+        }),
+      RangeError,
+    );
+    assert.throws(() => profile(() => recordFunction('part', () => x.mm(ones(3)))), { code: 'shape' });
+    assert.equal(profile(() => 1).functionEvents.length, 0);
+  });
+
+  test('does not nest, and refuses an async callback', () => {
+    profile(() => {
+      assert.throws(() => profile(() => 1), { code: 'argument', message: /profiles do not nest/ });
+    });
+    assert.throws(() => profile(async () => {}), { code: 'argument', message: /async callback/ });
+    assert.equal(profile(() => 1).result, 1);
+  });
+
+  test('the form for `using`', () => {
+    const prof = profile();
+    x.exp();
+    prof[Symbol.dispose]();
+    x.exp();
+    assert.deepEqual(namesIn(prof), ['exp']);
+  });
+
+  test('an operator that throws is recorded', () => {
+    const prof = profile(() => assert.throws(() => x.mm(ones(3, 3))));
+    assert.ok(prof.functionEvents.length <= 1);
+    x.exp();
+  });
+
+  test('gradients are those without it', () => {
+    const [plain] = autograd.grad(loss(), x);
+    const [profiled] = profile(() => autograd.grad(loss(), x)).result;
+    assert.ok(profiled.equal(plain));
+    assert.ok(profile(() => autograd.grad(loss(), x, { createGraph: true })).result[0].requiresGrad);
+  });
+});
+
+describe('recordFunction', () => {
+  test('names a part of the program, with what happens in it inside', () => {
+    const prof = profile(() => {
+      const y = recordFunction('outer', () => {
+        const z = x.mul(2).add(4);
+        return recordFunction('inner', () => z.sub(1));
+      });
+      return y.div(1);
+    });
+    assert.deepEqual(namesIn(prof), ['outer', 'mul', 'add', 'inner', 'sub', 'div']);
+    const [outer, mul, add, inner] = prof.functionEvents;
+    assert.equal(outer.kind, 'user');
+    close(outer.cpuTimeTotal, outer.selfCpuTimeTotal + mul.cpuTimeTotal + add.cpuTimeTotal + inner.cpuTimeTotal);
+    assert.equal(outer.cpuMemoryUsage, 3 * 40000);
+    assert.equal(inner.cpuMemoryUsage, 40000);
+  });
+
+  test('without a profile it only calls the callback', () => {
+    assert.equal(
+      recordFunction('alone', () => 3),
+      3,
+    );
+    const guard = recordFunction('alone');
+    const prof = profile();
+    guard[Symbol.dispose]();
+    const inside = recordFunction('inside');
+    prof[Symbol.dispose]();
+    inside[Symbol.dispose]();
+    assert.deepEqual(namesIn(prof), ['inside']);
+    assert.throws(() => recordFunction(3 as never), { code: 'argument', message: /a name is a string, got 3/ });
+  });
+});
+
+/** Rows with figures that do not depend on a clock. */
+function made(): InstanceType<typeof EventList> {
+  const rows: Row[] = [
+    {
+      key: 'mm',
+      count: 3,
+      cpuTime: 500,
+      cpuTimeTotal: 1500,
+      selfCpuTimeTotal: 1500,
+      cpuMemoryUsage: 120000,
+      selfCpuMemoryUsage: 120000,
+    },
+    {
+      key: 'a'.repeat(60),
+      count: 1,
+      cpuTime: 2e6,
+      cpuTimeTotal: 2e6,
+      selfCpuTimeTotal: 0.25,
+      cpuMemoryUsage: 3 * 2 ** 30,
+      selfCpuMemoryUsage: -(5 * 2 ** 20),
+    },
+    {
+      key: 'add_',
+      count: 12,
+      cpuTime: 12.5,
+      cpuTimeTotal: 150,
+      selfCpuTimeTotal: 150,
+      cpuMemoryUsage: 0,
+      selfCpuMemoryUsage: -4,
+    },
+  ];
+  return EventList.from(rows) as InstanceType<typeof EventList>;
+}
+
+describe('tables', () => {
+  test('look like PyTorch’s', () => {
+    const lines = made().table().split('\n');
+    const rule = [55, 12, 12, 12, 12, 12, 12, 12, 12].map((width) => `${'-'.repeat(width)}  `).join('');
+    const row = (...cells: string[]): string =>
+      cells.map((cell, i) => `${cell.padStart(i === 0 ? 55 : 12)}  `).join('');
+    assert.deepEqual(lines, [
+      rule,
+      row(
+        'Name',
+        'Self CPU %',
+        'Self CPU',
+        'CPU total %',
+        'CPU total',
+        'CPU time avg',
+        'CPU Mem',
+        'Self CPU Mem',
+        '# of Calls',
+      ),
+      rule,
+      row('mm', '90.90%', '1.500ms', '90.90%', '1.500ms', '500.000us', '117.19 KB', '117.19 KB', '3'),
+      row(`${'a'.repeat(52)}...`, '0.02%', '0.250us', '121193.76%', '2.000s', '2.000s', '3.00 GB', '-5.00 MB', '1'),
+      row('add_', '9.09%', '150.000us', '9.09%', '150.000us', '12.500us', '0 B', '-4 B', '12'),
+      rule,
+      'Self CPU time total: 1.650ms',
+      '',
+    ]);
+  });
+
+  test('the name column is as wide as it has to be, and no rows are no table', () => {
+    const [first] = (EventList.from([made()[0]]) as InstanceType<typeof EventList>).table().split('\n');
+    assert.equal(first.indexOf(' '), 6);
+    assert.equal(
+      profile(() => 1)
+        .keyAverages()
+        .table(),
+      '',
+    );
+  });
+
+  test('sorted by any column, greatest first, and cut', () => {
+    const order = (table: string): string[] =>
+      table
+        .split('\n')
+        .slice(3, -3)
+        .map((line) => line.trim().split(' ')[0].slice(0, 4));
+    assert.deepEqual(order(made().table('count')), ['add_', 'mm', 'aaaa']);
+    assert.deepEqual(order(made().table('cpuTimeTotal')), ['aaaa', 'mm', 'add_']);
+    assert.deepEqual(order(made().table('selfCpuMemoryUsage', 2)), ['mm', 'add_']);
+    assert.deepEqual(order(made().table({ sortBy: 'selfCpuTimeTotal', rowLimit: 1 })), ['mm']);
+    assert.deepEqual(order(made().table(null, 2)), ['mm', 'aaaa']);
+    assert.throws(() => made().table('time' as never), {
+      code: 'argument',
+      message: /sortBy is one of "count".*, got "time"/,
+    });
+    assert.throws(() => made().table({ sort: 'count' } as never), {
+      code: 'argument',
+      message: /unknown option "sort"/,
+    });
+  });
+
+  test('averages and totals', () => {
+    const prof = profile(() => {
+      for (let i = 0; i < 5; i++) x.exp();
+      x.tanh();
+    });
+    const rows = prof.keyAverages();
+    assert.deepEqual(
+      rows.map(({ key, count }) => [key, count]),
+      [
+        ['exp', 5],
+        ['tanh', 1],
+      ],
+    );
+    close(rows[0].cpuTime * 5, rows[0].cpuTimeTotal);
+    const total = prof.totalAverage();
+    assert.deepEqual([total.key, total.count, total.cpuMemoryUsage], ['Total', 6, 6 * 40000]);
+    close(total.selfCpuTimeTotal, prof.selfCpuTimeTotal);
+    assert.equal(String(prof), prof.table());
+    assert.equal(prof.table().split('\n').length, 3 + 6 + 3);
+    assert.equal(String(rows), rows.table());
+  });
+});
+
+describe('traces', () => {
+  test('are JSON with one entry for each call', () => {
+    const prof = profile(() => recordFunction('part', () => loss().backward()));
+    const { traceEvents } = JSON.parse(prof.exportChromeTrace());
+    const [head, ...calls] = traceEvents;
+    assert.deepEqual([head.ph, head.name], ['M', 'process_name']);
+    assert.deepEqual(
+      calls.map(({ name }: { name: string }) => name),
+      namesIn(prof),
+    );
+    for (const [i, event] of prof.functionEvents.entries()) {
+      assert.equal(calls[i].ph, 'X');
+      close(calls[i].ts, event.start);
+      close(calls[i].dur, event.cpuTimeTotal);
+    }
+    assert.equal(calls[0].cat, 'user_annotation');
+    assert.equal(calls[1].cat, 'cpu_op');
+  });
+
+  test('are written to a file where there are files', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'adjoint-'));
+    try {
+      const path = join(folder, 'trace.json');
+      const text = profile(() => x.exp()).exportChromeTrace(path);
+      assert.equal(readFileSync(path, 'utf8'), text);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
