@@ -26,6 +26,10 @@ export class Dual extends Lift {
     this.tangent = tangent;
   }
 
+  detach(): Tensor {
+    return this.primal.detach();
+  }
+
   write(target: Tensor, source: Tensor): void {
     const level = this.level as DualLevel;
     const [own, from] = [level.lower(target).primal, level.lower(source)];

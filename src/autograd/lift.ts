@@ -17,6 +17,9 @@ export abstract class Lift {
     this.level = level;
   }
 
+  /** What the tensor whose lift this is stands for outside the graph, as an ordinary tensor's `detach` gives. */
+  abstract detach(): Tensor;
+
   /** Writes what `source` stands for over what `target` stands for, of which this is the lift. */
   abstract write(target: Tensor, source: Tensor): void;
 }
@@ -40,7 +43,8 @@ function innermost(inputs: readonly Operand[]): Level | null {
   let found: Level | null = null;
   for (const x of inputs) {
     const level = typeof x === 'number' ? undefined : x._lift?.level;
-    if (level && (found === null || level.depth > found.depth)) found = level;
+    // what has escaped from a transform that is over is an ordinary tensor again
+    if (level && open[level.depth] === level && (found === null || level.depth > found.depth)) found = level;
   }
   return found;
 }

@@ -20,6 +20,10 @@ class Batch extends Lift {
     this.value = value;
   }
 
+  detach(): Tensor {
+    return (this.level as BatchLevel).lift(this.value.detach());
+  }
+
   write(target: Tensor, source: Tensor): void {
     const level = this.level as BatchLevel;
     const own = level.lower(target);

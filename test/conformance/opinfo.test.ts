@@ -9,10 +9,10 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { AdjointError } from '../../src/errors.ts';
-import { autograd, Tensor, tensor } from '../../src/index.ts';
+import { autograd, func, stack, Tensor, tensor } from '../../src/index.ts';
 import { type Call, resolve } from './names.ts';
 import { checkRandom } from './random-operators.ts';
-import { excused, required } from './required.ts';
+import { excused, notBatched, required } from './required.ts';
 import {
   type Case,
   decode,
@@ -120,6 +120,25 @@ function checkForward(call: Call, sample: Case): void {
   });
 }
 
+/** A batch of two equal examples gives what one gives, twice. */
+function checkBatched(call: Call, sample: Case): void {
+  const leaves: Tensor[] = [];
+  const args = sample.args.map((arg) => decode(arg, leaves));
+  const kwargs = Object.fromEntries(Object.entries(sample.kwargs).map(([key, value]) => [key, decode(value, leaves)]));
+  const batched = func.vmap((...examples: Tensor[]) => {
+    const replace = (x: unknown): unknown => {
+      if (Array.isArray(x)) return x.map(replace);
+      return x instanceof Tensor && leaves.includes(x) ? examples[leaves.indexOf(x)] : x;
+    };
+    const named = Object.entries(kwargs).map(([key, value]) => [key, replace(value)]);
+    return tensorsOf(call(args.map(replace), Object.fromEntries(named)));
+  });
+  const results = batched(...leaves.map((x) => stack([x.detach(), x.detach()]))) as readonly Tensor[];
+  for (const [k, r] of results.entries()) {
+    for (const i of [0, 1]) compare(`output ${k} of example ${i}`, r.select(0, i), expected(sample.outputs[k]));
+  }
+}
+
 /** Makes one call and compares all that it gives with what PyTorch gave. */
 function check({ op, random }: Operator, call: Call, sample: Case): void {
   const leaves: Tensor[] = [];
@@ -150,6 +169,7 @@ function check({ op, random }: Operator, call: Call, sample: Case): void {
     if (!sample.cotangents) return;
     checkGradients(leaves, results, sample);
     if (!sample.nonfinite) checkForward(call, sample);
+    if (!notBatched.includes(op)) checkBatched(call, sample);
   } catch (error) {
     if (error instanceof Missing) throw error;
     if (error instanceof AdjointError && error.code === 'unsupported') throw new Missing(error.message);

@@ -34,3 +34,18 @@ export const required: readonly string[] = text.trim().split(/\s+/);
 
 /** Variants of theirs that wait for what is no part of the core set. */
 export const excused: readonly string[] = ['norm:nuc'];
+
+/**
+ * Operators that vmap does not carry out: they write running statistics that all examples share, look at the values of their inputs, or
+ * see the memory behind a tensor.
+ */
+export const notBatched: readonly string[] = [
+  'native_batch_norm',
+  'nn.functional.batch_norm',
+  'nn.functional.instance_norm',
+  'nn.functional.binary_cross_entropy',
+  'nn.functional.gaussian_nll_loss',
+  'quantile',
+  'nanquantile',
+  'as_strided',
+];

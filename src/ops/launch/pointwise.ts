@@ -28,7 +28,10 @@ let usedSlots = 0;
 export function stage(t: Tensor): number {
   const { storage } = t;
   const size = bytesOf[t.dtype];
-  if (storage.array === null) return storage.address + t.offset * size;
+  if (storage.array === null) {
+    if (storage.address < 0) storage.elements(); // says why there are none
+    return storage.address + t.offset * size;
+  }
   const address = slots + slotBytes * usedSlots++;
   const { array } = storage;
   const view = heap[t.dtype] as Float64Array;
