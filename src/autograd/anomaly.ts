@@ -23,17 +23,24 @@ interface Origin {
 const origins = new WeakMap<Node, Origin>();
 const framesKept = 50;
 
+/** What V8 adds to errors; other engines keep whole stacks anyway. */
+interface StackCapture {
+  stackTraceLimit?: number;
+  captureStackTrace?(target: object, above: object): void;
+}
+
 /**
  * Notes the calls that lead to the making of a node.
  * @param maker the function at which the account of them ends
  */
 export function noteOrigin(node: Node, maker: object): void {
   const call: { stack?: string } = {};
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = framesKept;
-  if (Error.captureStackTrace) Error.captureStackTrace(call, maker as () => void);
+  const errors: StackCapture = Error;
+  const limit = errors.stackTraceLimit;
+  errors.stackTraceLimit = framesKept;
+  if (errors.captureStackTrace) errors.captureStackTrace(call, maker);
   else call.stack = new Error().stack;
-  Error.stackTraceLimit = limit;
+  errors.stackTraceLimit = limit;
   origins.set(node, { call, inducedBy: engine.run?.node ?? null });
 }
 
