@@ -16,11 +16,14 @@ import {
   manualSeed,
   noGrad,
   ones,
+  permute,
   rand,
   randint,
   randn,
   resultType,
   setDefaultDtype,
+  softmax,
+  sort,
   stack,
   sub,
   sum,
@@ -317,6 +320,14 @@ describe('what cannot be mixed', () => {
       /condition to be a boolean tensor, but got a tensor with dtype float32/,
     );
     refuses(() => ones(2).maskedFill(ones(2), 0), 'dtype', 'maskedFill: mask must be a bool tensor, got float32');
+  });
+
+  test('what is no tensor', () => {
+    refuses(() => sum([1, 2] as never), 'argument', 'sum: expected a Tensor, got [1, 2]; make one with tensor(...)');
+    refuses(() => sum(undefined as never), 'argument', /^sum: expected a Tensor, got undefined/);
+    refuses(() => softmax(3 as never, 0), 'argument', /^softmax: expected a Tensor, got 3/);
+    refuses(() => permute(null as never, 0), 'argument', /^permute: expected a Tensor, got null/);
+    refuses(() => sort('x' as never), 'argument', /^sort: expected a Tensor, got "x"/);
   });
 
   test('tensors with anything else', () => {

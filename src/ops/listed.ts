@@ -2,6 +2,7 @@
 import { checkOptions, isOptions } from '../core/options.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
+import { checkTensor } from './named.ts';
 
 /** Numbers one by one, as one array, or by name. */
 export type Listed<Key extends string> =
@@ -19,6 +20,7 @@ export function listed<const Key extends string, R>(
   operator: (x: Tensor, list: readonly number[]) => R,
 ): (x: Tensor, ...list: Listed<Key>) => R {
   return (x, ...args) => {
+    checkTensor(name, x);
     const first: unknown = args[0];
     if (args.length !== 1 || typeof first === 'number') return operator(x, args as number[]);
     let list = first;

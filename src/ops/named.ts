@@ -1,6 +1,7 @@
 /** Arguments by position or by name, as API.md's rule 7 has them: `sum(x, 1, true)`, `sum(x, 1, { keepdim: true })`, `sum(x, { dim: 1 })`. */
 import { checkOptions, isOptions } from '../core/options.ts';
-import type { Tensor } from '../core/tensor.ts';
+import { Tensor } from '../core/tensor.ts';
+import { AdjointError, show } from '../errors.ts';
 
 type Tail<T extends readonly unknown[]> = T extends readonly [unknown?, ...infer Rest] ? Rest : [];
 
@@ -33,7 +34,7 @@ export type Arguments<
         : [];
 
 /**
- * Lets every parameter of `operator` after its first also be given by name, in one object at the end.
+ * Lets every parameter of `operator` after its first, which is a tensor, also be given by name, in one object at the end.
  * @param names of the parameters after the first, in order
  */
 export function named<const Names extends readonly string[], X, Params extends readonly unknown[], R>(
@@ -41,7 +42,23 @@ export function named<const Names extends readonly string[], X, Params extends r
   names: Names,
   operator: (x: X, ...params: Params) => R,
 ): (x: X, ...args: Arguments<Names, Params>) => R {
+  return (x: X, ...args: readonly unknown[]): R =>
+    operator(checkTensor(name, x), ...positional<Params>(name, names, args));
+}
+
+/** The same where the first parameter may be something else, which `operator` checks. */
+export function namedAfterAny<const Names extends readonly string[], X, Params extends readonly unknown[], R>(
+  name: string,
+  names: Names,
+  operator: (x: X, ...params: Params) => R,
+): (x: X, ...args: Arguments<Names, Params>) => R {
   return (x: X, ...args: readonly unknown[]): R => operator(x, ...positional<Params>(name, names, args));
+}
+
+/** `x`, if it is a tensor; an error says what else it is. */
+export function checkTensor<X>(name: string, x: X): X {
+  if (x instanceof Tensor) return x;
+  throw new AdjointError('argument', `${name}: expected a Tensor, got ${show(x)}; make one with tensor(...)`);
 }
 
 /** The parameters of a call in order, those that were given by name at their places. */

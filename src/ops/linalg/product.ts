@@ -2,17 +2,14 @@
 import { apply, type Primitive, primitive, vjp, withBatchRule } from '../../autograd/primitive.ts';
 import { contiguousStrides, type Shape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
-import { AdjointError, show } from '../../errors.ts';
+import { AdjointError } from '../../errors.ts';
 import { multiply } from '../launch/product.ts';
+import { checkTensor } from '../named.ts';
 import { reshape, transpose } from '../view/view.ts';
 
 /** Throws unless all operands are tensors of one dtype that has products. */
 export function checkOperands(name: string, operands: readonly Tensor[]): void {
-  for (const x of operands) {
-    if (!(x instanceof Tensor)) {
-      throw new AdjointError('argument', `${name}: expected a Tensor, got ${show(x)}; make one with tensor(...)`);
-    }
-  }
+  for (const x of operands) checkTensor(name, x);
   const [{ dtype }, ...others] = operands;
   const different = others.find((other) => other.dtype !== dtype);
   if (different) {

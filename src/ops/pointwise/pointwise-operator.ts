@@ -19,7 +19,7 @@ import { AdjointError, show } from '../../errors.ts';
 import type { Expr } from '../../kernels/expr.ts';
 import * as s from '../../kernels/expr.ts';
 import { launchPointwise, type PointwiseCode } from '../launch/pointwise.ts';
-import { type Arguments, named } from '../named.ts';
+import { type Arguments, checkTensor, namedAfterAny } from '../named.ts';
 import { derivative } from './differentiate.ts';
 
 type Expression = (...inputs: Expr[]) => Expr;
@@ -210,7 +210,7 @@ export function pointwise<const Names extends readonly string[], Params extends 
   names: Names,
   select: Selector<Params>,
 ): (x: Tensor | Scalar, ...args: Arguments<Names, Params>) => Tensor {
-  const choose = named(name, names, select);
+  const choose = namedAfterAny(name, names, select);
   const f = (x: Tensor | Scalar, ...args: Arguments<Names, Params>): Tensor => {
     const [operator, ...operands] = choose(x, ...args);
     return operator.call(...operands);
@@ -252,7 +252,4 @@ export function inPlace<Args extends readonly unknown[]>(
 const capitalised = (name: string): string => name[0].toUpperCase() + name.slice(1);
 
 /** Throws unless `x` is a tensor. */
-export function tensorOperand(name: string, x: Tensor | Scalar): Tensor {
-  if (x instanceof Tensor) return x;
-  throw new AdjointError('argument', `${name}: expected a Tensor, got ${show(x)}; make one with tensor(...)`);
-}
+export const tensorOperand = (name: string, x: Tensor | Scalar): Tensor => checkTensor(name, x as Tensor);

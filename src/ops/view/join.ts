@@ -6,7 +6,7 @@ import { broadcastShapes, checkDim, type Shape, sameShape, showShape } from '../
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError } from '../../errors.ts';
 import { checkTensors, listOf, type SomeTensors, type Tensors } from '../listed.ts';
-import { named } from '../named.ts';
+import { namedAfterAny } from '../named.ts';
 import { expand, narrow, reshape, select, unsqueeze } from './view.ts';
 import { write } from './write.ts';
 
@@ -37,7 +37,7 @@ const isNothing = (x: Tensor): boolean => x.ndim === 1 && x.shape[0] === 0;
  * The tensors one after the other along a dimension that they have; their other sizes are the same (torch.cat). The dtype is what theirs
  * promote to. Tensors of shape [0] are left out.
  */
-export const cat = named('cat', ['dim'], (tensors: Tensors, dim: number = 0): Tensor => {
+export const cat = namedAfterAny('cat', ['dim'], (tensors: Tensors, dim: number = 0): Tensor => {
   checkTensors('cat()', tensors);
   tensors.forEach((x, k) => {
     if (x.ndim === 0)
@@ -85,7 +85,7 @@ const Stack = primitive<number>(
   (k) => vjp((g, { params: dim }) => select(g, dim, k)),
 );
 /** Tensors of one shape along a new dimension (torch.stack). */
-export const stack = named('stack', ['dim'], (tensors: Tensors, dim: number = 0): Tensor => {
+export const stack = namedAfterAny('stack', ['dim'], (tensors: Tensors, dim: number = 0): Tensor => {
   const [first] = checkTensors('stack', tensors);
   const d = checkDim(dim, first.ndim + 1);
   tensors.forEach((x, k) => {
