@@ -77,10 +77,9 @@ export function checkDim(dim: unknown, rank: number): number {
 
 /** Dimensions as a sorted list without repeats; none or an empty list means all. */
 export function checkDims(dims: number | readonly number[] | null | undefined, rank: number): number[] {
-  if (dims === null || dims === undefined || (typeof dims !== 'number' && dims.length === 0)) {
-    return Array.from({ length: rank }, (_, d) => d);
-  }
-  const list = (typeof dims === 'number' ? [dims] : dims).map((d) => checkDim(d, rank));
+  const given: readonly unknown[] = Array.isArray(dims) ? dims : [dims ?? []].flat();
+  if (given.length === 0) return Array.from({ length: rank }, (_, d) => d);
+  const list = given.map((d) => checkDim(d, rank));
   list.sort((a, b) => a - b);
   for (let i = 1; i < list.length; i++) {
     if (list[i] === list[i - 1]) {
@@ -168,3 +167,7 @@ export function viewStrides(from: Shape, strides: Shape, shape: Shape): Shape | 
   for (; d >= 0; d--) result[d] = chunkSize * chunkStride;
   return result;
 }
+
+/** The error for an element of an index tensor. */
+export const outOfBounds = (index: number | bigint | boolean, dim: number, size: number): AdjointError =>
+  new AdjointError('index', `index ${index} is out of bounds for dimension ${dim} with size ${size}`);

@@ -4,10 +4,17 @@
  */
 import { fromElements } from '../../core/creation.ts';
 import { isFloatingPoint } from '../../core/dtype.ts';
-import { broadcastStrides, contiguousStrides, isContiguous, numelOf, type Shape } from '../../core/shape.ts';
+import {
+  broadcastStrides,
+  contiguousStrides,
+  isContiguous,
+  numelOf,
+  outOfBounds,
+  type Shape,
+} from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
-import { foldLoops } from '../launch/pointwise.ts';
+import { foldLoops } from '../launch/loops.ts';
 
 /** Indices for one dimension of a tensor. */
 export interface Indices {
@@ -138,9 +145,6 @@ function readIndices(index: Tensor, size: number): Int32Array {
     return i < 0 ? i + size : i;
   });
 }
-
-export const outOfBounds = (index: number | bigint | boolean, dim: number, size: number): AdjointError =>
-  new AdjointError('index', `index ${index} is out of bounds for dimension ${dim} with size ${size}`);
 
 /** The row-major numbers of the elements that are true, or not 0. */
 export function numbersOfTrue(mask: Tensor): Int32Array {

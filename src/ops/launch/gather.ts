@@ -1,13 +1,14 @@
 /** Hands tensors to the kernels that carry runs of elements out of places of a tensor and into them. */
-import { numelOf } from '../../core/shape.ts';
+import { numelOf, outOfBounds } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { bytesOf, codeOf } from '../../kernels/element.ts';
 import { type Combination, gatherKernel, scatterKernel } from '../../kernels/gather.ts';
 import { allocate, descriptor, heap, release } from '../../kernels/memory.ts';
 import type { Kernel } from '../../kernels/module.ts';
 import { outOfBoundsWord, positionsKernel } from '../../kernels/positions.ts';
-import { outOfBounds, type Places } from '../indexing/places.ts';
-import { foldLoops, stage, unstage } from './pointwise.ts';
+import type { Places } from '../indexing/places.ts';
+import { foldLoops } from './loops.ts';
+import { stage, unstage } from './staging.ts';
 
 /** Fills `out`, which is contiguous, with what lies in the places of `table`. */
 export function collect(table: Tensor, places: Places, out: Tensor): void {

@@ -2,20 +2,21 @@
 import type { DType } from '../../core/dtype.ts';
 import { broadcastStrides, contiguousStrides, numelOf, type Shape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
-import type { Mode, Operand } from '../../kernels/access.ts';
+import type { Operand } from '../../kernels/access.ts';
 import { argReduceKernel, argReduceRowKernel, type Extremum } from '../../kernels/arg-reduce.ts';
 import { bytesOf, codeOf } from '../../kernels/element.ts';
 import { lineHeaderWords, lineWords, type Width } from '../../kernels/lines.ts';
 import { descriptor, heap } from '../../kernels/memory.ts';
 import type { Kernel } from '../../kernels/module.ts';
 import { extremumScanKernel, type Scan, scanKernel } from '../../kernels/scan.ts';
-import { foldLoops, stage, unstage } from './pointwise.ts';
+import { foldLoops, modeOf, modes } from './loops.ts';
+import { stage, unstage } from './staging.ts';
 
 /** How tensors lie that are to be walked along one dimension. */
 interface Layout {
   /** How many lines to walk along at once: one where the first operand's lie contiguously, as four would have to be gathered. */
   readonly lines: Width;
-  readonly modes: readonly Operand[];
+  readonly operands: readonly Operand[];
 }
 
 type Kernels = Map<number, Kernel>;
@@ -52,13 +53,13 @@ function launch(
   const group = dense < 0 && !gathers && strides[0][dim] === 1 && shape[dim] >= longRow ? 1 : 4;
 
   let key: number = group;
-  const modes = all.map(({ dtype }, k): Operand => {
-    const mode: Mode = across(k) === 1 ? 'contiguous' : across(k) === 0 ? 'splat' : 'strided';
-    key = key * 32 + codeOf[dtype] * 4 + (mode === 'contiguous' ? 0 : mode === 'splat' ? 1 : 2);
-    return { type: dtype, mode };
+  const operands = all.map(({ dtype }, k): Operand => {
+    const mode = modeOf(across(k));
+    key = key * 32 + codeOf[dtype] * 4 + mode;
+    return { type: dtype, mode: modes[mode] };
   });
   let kernel = kernels.get(key);
-  if (!kernel) kernels.set(key, (kernel = make({ lines: group, modes })));
+  if (!kernel) kernels.set(key, (kernel = make({ lines: group, operands })));
 
   const words = heap.int32;
   const start = descriptor >> 2;
@@ -106,8 +107,8 @@ export function launchScan(
   out: Tensor,
   reverse: boolean,
 ): void {
-  const make = ({ lines, modes }: Layout): Kernel =>
-    scanKernel(code, type, modes.slice(0, -1), modes[modes.length - 1], lines);
+  const make = ({ lines, operands: all }: Layout): Kernel =>
+    scanKernel(code, type, all.slice(0, -1), all[all.length - 1], lines);
   launch(code.kernels, make, [...operands, out], 1, dim, { reverse, gathers: code.gathers });
 }
 
@@ -119,7 +120,7 @@ export interface ExtremumCode {
 
 /** The running extremum of `x` and its position along `dim`, in results of the shape of `x`. */
 export function launchExtremumScan(code: ExtremumCode, x: Tensor, dim: number, values: Tensor, indices: Tensor): void {
-  const make = ({ lines, modes: [operand, ...results] }: Layout): Kernel =>
+  const make = ({ lines, operands: [operand, ...results] }: Layout): Kernel =>
     extremumScanKernel(code.seek, operand, results as [Operand, Operand], lines);
   launch(code.kernels, make, [x, values, indices], 2, dim);
 }
@@ -130,7 +131,7 @@ export function launchArgReduce(code: ExtremumCode, x: Tensor, dim: number, valu
   const shape = from.shape.map((size, d) => (d === dim ? 1 : size));
   const strides = contiguousStrides(shape).map((stride, d) => (d === dim ? 0 : stride));
   const still = (t: Tensor): Tensor => new Tensor(t.storage, shape, strides, t.offset);
-  const make = ({ lines, modes: [operand, ...results] }: Layout): Kernel =>
+  const make = ({ lines, operands: [operand, ...results] }: Layout): Kernel =>
     (lines === 1 ? argReduceRowKernel : argReduceKernel)(code.seek, operand, results as [Operand, Operand]);
   launch(code.kernels, make, [from, still(values), still(indices)], 2, dim);
 }

@@ -6,8 +6,8 @@ import { gemm, gemmWord, productRoom, tileColumns, tileRows } from '../../kernel
 import { type DenseLines, gemv, gemvBlock, gemvWord } from '../../kernels/gemv.ts';
 import { descriptor, heap } from '../../kernels/memory.ts';
 import type { ProductType } from '../../kernels/product-code.ts';
-import { contiguous, transpose } from '../view/view.ts';
-import { foldLoops, type Loops, stage, unstage } from './pointwise.ts';
+import { foldLoops, type Loops } from './loops.ts';
+import { stage, unstage } from './staging.ts';
 
 /** Whether there are kernels for the dtype. Narrower integers go through int32, which wraps around to the same. */
 const computed = (x: Tensor): x is Tensor & { dtype: ProductType } => bytesOf[x.dtype] >= 4;
@@ -26,7 +26,7 @@ export function multiply(a: Tensor, b: Tensor): Tensor {
   if (k === 0) return out.zero_();
   if (n === 1 && timesVector(a, b, out)) return out;
   // a row times a matrix is the transposed matrix times a column
-  if (m === 1 && timesVector(transpose(b, -2, -1), transpose(a, -2, -1), out)) return out;
+  if (m === 1 && timesVector(b.transpose(-2, -1), a.transpose(-2, -1), out)) return out;
   timesMatrix(a, b as typeof a, out);
   return out;
 }
@@ -101,7 +101,7 @@ function timesVector(matrix: Tensor, column: Tensor, out: Tensor): boolean {
   const [rowStride, columnStride] = matrix.strides.slice(-2);
   const dense: DenseLines | null = columnStride === 1 || k === 1 ? 'rows' : rowStride === 1 ? 'columns' : null;
   if (!dense || (dense === 'columns' && m < longColumn)) return false;
-  const x = column.strides[column.ndim - 2] === 1 || k === 1 ? column : contiguous(column);
+  const x = column.strides[column.ndim - 2] === 1 || k === 1 ? column : column.contiguous();
   const bytes = bytesOf[matrix.dtype];
   const kernel = gemv(matrix.dtype as ProductType, dense);
   const loops = batchLoops([matrix, x, out]);

@@ -3,7 +3,6 @@ import type { Operand } from '../../autograd/primitive.ts';
 import type { DType } from '../../core/dtype.ts';
 import { broadcastShapes, broadcastStrides, contiguousStrides, numelOf, type Shape } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import type { Mode } from '../../kernels/access.ts';
 import { bytesOf, codeOf } from '../../kernels/element.ts';
 import { type Expr, input } from '../../kernels/expr.ts';
 import { descriptor, heap } from '../../kernels/memory.ts';
@@ -16,7 +15,8 @@ import {
   reductionHeaderWords,
   rowKernel,
 } from '../../kernels/reduce.ts';
-import { foldLoops, type Loops, stage, unstage } from './pointwise.ts';
+import { foldLoops, type Loops, modeOf, modes, parameter } from './loops.ts';
+import { stage, unstage } from './staging.ts';
 
 /** A reduction and the kernels made of it so far. */
 export interface ReductionCode extends Reduction {
@@ -30,13 +30,6 @@ export const reduction = (combine: Combine, map: Expr = input(0), finish: Expr =
   finish,
   kernels: new Map(),
 });
-
-const modes: readonly Mode[] = ['contiguous', 'splat', 'strided', 'parameter'];
-const contiguous = 0;
-const splat = 1;
-const strided = 2;
-const parameter = 3;
-const modeOf = (stride: number): number => (stride === 1 ? contiguous : stride === 0 ? splat : strided);
 
 /**
  * Reduces the operands, broadcast together, along `dims` into `out`: contiguous, and without these dimensions or with them as 1.
