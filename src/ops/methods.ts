@@ -52,28 +52,9 @@ const families = {
   whereMethod,
 };
 
-type Families = typeof activation &
-  typeof addedProduct &
-  typeof comparison &
-  typeof copy &
-  typeof extremum &
-  typeof gatherScatter &
-  typeof indexing &
-  typeof indexingInplace &
-  typeof inplace &
-  typeof inplaceView &
-  typeof linalg &
-  typeof median &
-  typeof pointwise &
-  typeof random &
-  typeof rearrange &
-  typeof reduction &
-  typeof scan &
-  typeof softmax &
-  typeof sorting &
-  typeof varianceMethods &
-  typeof view &
-  typeof whereMethod;
+/** All at once: the type of what is in each family, the union of the families turned into their intersection. */
+type Taken<Family> = Family extends unknown ? (family: Family) => void : never;
+type Families = Taken<(typeof families)[keyof typeof families]> extends (all: infer All) => void ? All : never;
 
 declare module '../core/tensor.ts' {
   interface Tensor extends Methods<Families> {}
