@@ -328,6 +328,7 @@ describe('what cannot be mixed', () => {
     refuses(() => softmax(3 as never, 0), 'argument', /^softmax: expected a Tensor, got 3/);
     refuses(() => permute(null as never, 0), 'argument', /^permute: expected a Tensor, got null/);
     refuses(() => sort('x' as never), 'argument', /^sort: expected a Tensor, got "x"/);
+    refuses(() => sum(ones(2), 'a' as never), 'argument', 'a dimension must be a whole number, got "a"');
   });
 
   test('tensors with anything else', () => {

@@ -77,7 +77,7 @@ export function checkDim(dim: unknown, rank: number): number {
 
 /** Dimensions as a sorted list without repeats; none or an empty list means all. */
 export function checkDims(dims: number | readonly number[] | null | undefined, rank: number): number[] {
-  const given: readonly unknown[] = Array.isArray(dims) ? dims : [dims ?? []].flat();
+  const given: readonly unknown[] = Array.isArray(dims) ? dims : dims === null || dims === undefined ? [] : [dims];
   if (given.length === 0) return Array.from({ length: rank }, (_, d) => d);
   const list = given.map((d) => checkDim(d, rank));
   list.sort((a, b) => a - b);

@@ -348,3 +348,11 @@ describe('errors', () => {
     });
   }
 });
+
+test('the caller may go on using the array of a padding', () => {
+  const x = zeros(2, 3).requiresGrad_();
+  const widths: [number, number] = [1, 1];
+  const padded = adjoint.nn.functional.pad(x, widths);
+  widths[0] = 0;
+  assert.deepEqual(autograd.grad(padded.sum(), x)[0].shape, [2, 3]);
+});

@@ -85,7 +85,7 @@ export const constantPadNd = named(
   ['pad', 'value'],
   (x: Tensor, pad: Padding, value: number = 0): Tensor => {
     borders('constantPadNd', x, pad);
-    return apply(ConstantPadNd, { pad, value }, [x]);
+    return apply(ConstantPadNd, { pad: [...pad], value }, [x]);
   },
 );
 
