@@ -12,7 +12,7 @@ import { Module } from './module.ts';
 import { Parameter } from './parameter.ts';
 import { pythonFloat } from './repr.ts';
 
-type Names = [
+const names = [
   'numEmbeddings',
   'embeddingDim',
   'paddingIdx',
@@ -22,7 +22,8 @@ type Names = [
   'sparse',
   'device',
   'dtype',
-];
+] as const;
+type Names = typeof names;
 type Params = [
   numEmbeddings: number,
   embeddingDim: number,
@@ -33,17 +34,6 @@ type Params = [
   sparse?: boolean,
   device?: 'cpu' | null,
   dtype?: DType | null,
-];
-const names: Names = [
-  'numEmbeddings',
-  'embeddingDim',
-  'paddingIdx',
-  'maxNorm',
-  'normType',
-  'scaleGradByFreq',
-  'sparse',
-  'device',
-  'dtype',
 ];
 
 /**

@@ -29,7 +29,8 @@ export interface AdamState {
   maxExpAvgSq?: Tensor;
 }
 
-type Names = ['lr', 'betas', 'eps', 'weightDecay', 'amsgrad', 'maximize', 'decoupledWeightDecay'];
+const names = ['lr', 'betas', 'eps', 'weightDecay', 'amsgrad', 'maximize', 'decoupledWeightDecay'] as const;
+type Names = typeof names;
 type Params = [
   lr?: number,
   betas?: readonly [number, number],
@@ -39,7 +40,6 @@ type Params = [
   maximize?: boolean,
   decoupledWeightDecay?: boolean,
 ];
-const names: Names = ['lr', 'betas', 'eps', 'weightDecay', 'amsgrad', 'maximize', 'decoupledWeightDecay'];
 
 const Mean = new Pointwise(
   'Mean',

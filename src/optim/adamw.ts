@@ -2,7 +2,8 @@ import { type Arguments, positional } from '../ops/named.ts';
 import { Adam, type AdamOptions } from './adam.ts';
 import type { OptimizerParams } from './optimizer.ts';
 
-type Names = ['lr', 'betas', 'eps', 'weightDecay', 'amsgrad', 'maximize'];
+const names = ['lr', 'betas', 'eps', 'weightDecay', 'amsgrad', 'maximize'] as const;
+type Names = typeof names;
 type Params = [
   lr?: number,
   betas?: readonly [number, number],
@@ -11,7 +12,6 @@ type Params = [
   amsgrad?: boolean,
   maximize?: boolean,
 ];
-const names: Names = ['lr', 'betas', 'eps', 'weightDecay', 'amsgrad', 'maximize'];
 
 /**
  * Adam whose weight decay, 0.01 by default, does not go through the running means: each update first multiplies p by 1 - lr * weightDecay

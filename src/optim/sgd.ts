@@ -22,7 +22,8 @@ export interface SGDState {
   momentumBuffer: Tensor;
 }
 
-type Names = ['lr', 'momentum', 'dampening', 'weightDecay', 'nesterov', 'maximize'];
+const names = ['lr', 'momentum', 'dampening', 'weightDecay', 'nesterov', 'maximize'] as const;
+type Names = typeof names;
 type Params = [
   lr?: number,
   momentum?: number,
@@ -31,7 +32,6 @@ type Params = [
   nesterov?: boolean,
   maximize?: boolean,
 ];
-const names: Names = ['lr', 'momentum', 'dampening', 'weightDecay', 'nesterov', 'maximize'];
 
 const Direction = new Pointwise('Direction', direction, 4);
 const Accumulate = new Pointwise(
