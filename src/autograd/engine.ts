@@ -139,8 +139,9 @@ export function runBackward(
       }
       if (needed) {
         const wanted = (k: number): boolean => node.edges[k] !== null && run.wants(node.edges[k].node);
-        const step = () => flight.step(node, gradients, wanted);
-        const results = profiler.recorder ? profiler.recorder.measure(node.name(), 'backward', step) : step();
+        const end = profiler.recorder?.begin(node.name(), 'backward');
+        const results = flight.step(node, gradients, wanted);
+        end?.();
         if (anomaly.enabled && anomaly.checkNan) checkNan(node, results);
         for (const [k, edge] of node.edges.entries()) {
           const gradient = results[k];
@@ -160,9 +161,9 @@ export function runBackward(
     for (const leaf of reached) {
       run.node = leaf;
       const { gradients } = task(leaf);
-      const add = () => leaf.accumulate(gradients[0] ?? null, flight);
-      if (profiler.recorder) profiler.recorder.measure(leaf.name(), 'backward', add);
-      else add();
+      const end = profiler.recorder?.begin(leaf.name(), 'backward');
+      leaf.accumulate(gradients[0] ?? null, flight);
+      end?.();
       flight.land(gradients);
     }
     for (const leaf of reached) {

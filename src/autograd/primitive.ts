@@ -9,7 +9,7 @@ import { AccumulateGrad } from './accumulate.ts';
 import { mode, unrecorded } from './modes.ts';
 import { mutation } from './mutation.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
-import { profiler } from './recorder.ts';
+import { profiler, type Recorder } from './recorder.ts';
 import { Packed, releasedError, type Saved, save } from './saved.ts';
 import { checkInPlace, moveRetaining, rebase, refreshView, viewOf } from './view.ts';
 
@@ -204,8 +204,17 @@ export interface Interpreter {
 export const interpreter: { current: Interpreter | null } = { current: null };
 
 export function run<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]): Tensor | Tensor[] {
-  const { recorder } = profiler;
-  if (recorder === null) return execute(primitive, params, inputs);
+  if (profiler.recorder === null) return execute(primitive, params, inputs);
+  return measured(profiler.recorder, primitive, params, inputs);
+}
+
+// apart, so that only a profile pays for the closure
+function measured<P>(
+  recorder: Recorder,
+  primitive: Primitive<P>,
+  params: P,
+  inputs: readonly Operand[],
+): Tensor | Tensor[] {
   return recorder.operator(primitive.name, false, inputs, () => execute(primitive, params, inputs));
 }
 

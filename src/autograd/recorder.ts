@@ -47,7 +47,10 @@ export class Recorder {
   readonly events: (FunctionEvent | null)[] = [];
   private innermost: Span | null = null;
 
-  /** Begins a call; what it returns ends it, and takes the bytes that the call has made, if they are not those of the calls inside. */
+  /**
+   * Begins a call; what it returns ends it, and takes the bytes that the call has made, if they are not those of the calls
+   * inside. One that throws may be left without an end: it does not show.
+   */
   begin(name: string, kind: FunctionEvent['kind']): (made?: number) => void {
     const { events, origin, innermost: outer } = this;
     const span: Span = { outer, time: 0, memory: 0 };
@@ -83,16 +86,6 @@ export class Recorder {
       return out;
     } finally {
       end(made);
-    }
-  }
-
-  /** Anything else. */
-  measure<R>(name: string, kind: FunctionEvent['kind'], work: () => R): R {
-    const end = this.begin(name, kind);
-    try {
-      return work();
-    } finally {
-      end();
     }
   }
 }
