@@ -26,7 +26,7 @@ const framesKept = 50;
 /** What V8 adds to errors; other engines keep whole stacks anyway. */
 interface StackCapture {
   stackTraceLimit?: number;
-  captureStackTrace?(target: object, above: object): void;
+  captureStackTrace?(target: object, above: () => void): void;
 }
 
 /**
@@ -35,10 +35,10 @@ interface StackCapture {
  */
 export function noteOrigin(node: Node, maker: object): void {
   const call: { stack?: string } = {};
-  const errors: StackCapture = Error;
+  const errors = Error as StackCapture;
   const limit = errors.stackTraceLimit;
   errors.stackTraceLimit = framesKept;
-  if (errors.captureStackTrace) errors.captureStackTrace(call, maker);
+  if (errors.captureStackTrace) errors.captureStackTrace(call, maker as () => void);
   else call.stack = new Error().stack;
   errors.stackTraceLimit = limit;
   origins.set(node, { call, inducedBy: engine.run?.node ?? null });
