@@ -37,7 +37,7 @@ export class AccumulateGrad extends Node {
 
   /** Once the gradient has been added. */
   runPostHooks(gradients: Gradients): void {
-    for (const hook of this.tensorHooks?.get(0)?.postAccumulate ?? []) {
+    for (const hook of [...(this.tensorHooks?.get(0)?.postAccumulate ?? [])]) {
       const returned: unknown = hook(this.variable);
       if (returned === undefined || returned === null) continue;
       throw new AdjointError(
@@ -45,7 +45,7 @@ export class AccumulateGrad extends Node {
         `Tensor post accumulate grad hooks should return nothing, got ${show(returned)}: what one does to the gradient it does to grad itself`,
       );
     }
-    for (const hook of this.postHooks ?? []) hook([], gradients);
+    for (const hook of [...(this.postHooks ?? [])]) hook([], gradients);
   }
 
   apply(): Gradients {

@@ -227,10 +227,10 @@ function markNeeded(tasks: Map<Node, Task>, inputs: readonly Edge[]): void {
   }
 }
 
-/** Lets the hooks of the tensors that a node made see and change the gradients that have arrived. */
+/** Lets the hooks of the tensors that a node made see and change the gradients that have arrived; those that they register wait for the next run. */
 function runTensorHooks(node: Node, gradients: (Tensor | null)[], retained: [Tensor, Tensor][]): void {
   for (const [nr, own] of node.tensorHooks ?? []) {
-    for (const hook of own.hooks) {
+    for (const hook of [...own.hooks]) {
       const gradient = gradients[nr] ?? null;
       gradients[nr] = replacement(hook(gradient), gradient) ?? gradient;
     }
@@ -241,7 +241,8 @@ function runTensorHooks(node: Node, gradients: (Tensor | null)[], retained: [Ten
 
 /** The same for the hooks of the node itself. */
 function runPreHooks(node: Node, gradients: (Tensor | null)[]): void {
-  for (const hook of node.preHooks ?? []) {
+  if (!node.preHooks) return;
+  for (const hook of [...node.preHooks]) {
     const all = node.outputs.map((_, nr) => gradients[nr] ?? null);
     Object.assign(gradients, replacements(hook(all), all));
   }

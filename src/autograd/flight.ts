@@ -25,7 +25,8 @@ export class Flight {
     const work = (): Gradients => {
       const filled = node.outputs.map((_, nr) => gradients[nr] ?? null);
       let results = node.apply(filled, wanted);
-      for (const hook of node.postHooks ?? []) results = replacements(hook(results, filled), results);
+      if (node.postHooks)
+        for (const hook of [...node.postHooks]) results = replacements(hook(results, filled), results);
       return node.edges.map((edge, k) => {
         const gradient = results[k];
         return edge && gradient ? fit(node, k, gradient, edge.node.outputs[edge.nr]) : null;

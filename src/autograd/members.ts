@@ -77,6 +77,9 @@ function checkLeaf(tensor: Tensor, wanted: boolean): void {
   }
 }
 
+/** The nodes of leaves that want no gradient for now, with their hooks. */
+const resting = new WeakMap<Tensor, Node>();
+
 const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
   grad: {
     get() {
@@ -86,6 +89,7 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
       if (gradient !== null) {
         if (!(gradient instanceof Tensor))
           throw new AdjointError('argument', `grad must be a Tensor or null, got ${show(gradient)}`);
+        if (gradient === this) throw new AdjointError('argument', "can't assign a Tensor as its own grad");
         if (gradient.dtype !== this.dtype || gradient.shape.join() !== this.shape.join()) {
           throw new AdjointError(
             'shape',
@@ -109,7 +113,11 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
     set(value: boolean) {
       checkLeaf(this, value);
       if (this.gradFn === null) this._wantsGrad = value;
-      if (!value) this._node = null;
+      if (value) this._node ??= resting.get(this) ?? null;
+      else if (this._node) {
+        resting.set(this, this._node);
+        this._node = null;
+      }
     },
   },
   isLeaf: {

@@ -594,21 +594,42 @@ describe('hooks in order', () => {
     }
   });
 
-  test('hooks that are removed while they run', () => {
-    const b = leaf(1).mul(2);
-    const node = b.gradFn!;
-    let calls = 0;
+  test('those of a run are the ones that there are when it comes by', () => {
+    const x = leaf(1);
+    const b = x.mul(2);
+    const node = b.gradFn as autograd.graph.Node;
+    let [before, added] = [0, 0];
     const removed: { remove(): void }[] = [];
     node.registerPrehook(() => {
       for (const handle of removed) handle.remove();
     });
     removed.push(
-      node.registerPrehook(() => void calls++),
-      node.registerPrehook(() => void calls++),
+      node.registerPrehook(() => void before++),
+      node.registerPrehook(() => void before++),
     );
     removed[1].remove();
+    b.registerHook(() => void b.registerHook(() => void added++));
+    x.registerPostAccumulateGradHook(() => void x.registerPostAccumulateGradHook(() => void added++));
+    b.sum().backward({ retainGraph: true });
+    assert.deepEqual([before, added], [1, 0]);
     b.sum().backward();
-    assert.equal(calls, 0);
+    assert.deepEqual([before, added], [1, 2]);
+  });
+
+  test('of a leaf stay when it wants no gradient for a while, and when its data changes', () => {
+    const x = leaf(1, 2);
+    const log: string[] = [];
+    x.registerHook(() => void log.push('hook'));
+    x.registerPostAccumulateGradHook(() => void log.push('after'));
+    x.requiresGrad = false;
+    assert.equal(x.requiresGrad, false);
+    assert.equal(x.mul(2).requiresGrad, false);
+    x.requiresGrad = true;
+    x.sum().backward();
+    x.data = zeros(2);
+    noGrad(() => x.add_(1));
+    x.sum().backward();
+    assert.deepEqual(log, ['hook', 'after', 'hook', 'after']);
   });
 
   test('a hook after a node may be registered while the node runs', () => {

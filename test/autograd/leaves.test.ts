@@ -143,6 +143,7 @@ describe('grad', () => {
       [ones(3), { code: 'shape', message: /grad must be of the tensor's own dtype and shape.*got float32 \[3\]/ }],
       [ones(2, { dtype: 'float64' }), { code: /shape|dtype/, message: /got float64 \[2\]/ }],
       [3, { code: 'argument', message: 'grad must be a Tensor or null, got 3' }],
+      [x, { code: 'argument', message: "can't assign a Tensor as its own grad" }],
     ] as const) {
       assert.throws(() => {
         x.grad = gradient as Tensor;
