@@ -96,10 +96,24 @@ describe('profile', () => {
     assert.deepEqual(namesIn(prof), ['exp']);
   });
 
-  test('an operator that throws is recorded', () => {
-    const prof = profile(() => assert.throws(() => x.mm(ones(3, 3))));
-    assert.ok(prof.functionEvents.length <= 1);
-    x.exp();
+  test('goes on after what throws', () => {
+    const prof = profile(() => {
+      assert.throws(() => recordFunction('bad', () => x.mm(ones(3, 3))), { code: 'shape' });
+      const y = x.exp();
+      y.registerHook(() => {
+        throw new RangeError('mine');
+      });
+      assert.throws(() => recordFunction('outer', () => y.sum().backward()), RangeError);
+      x.tanh();
+    });
+    const names = namesIn(prof);
+    assert.equal(names[0], 'bad');
+    assert.ok(names.includes('SumBackward0'));
+    assert.ok(!names.includes('ExpBackward0'));
+    assert.equal(names.at(-1), 'tanh');
+    const [bad, outer, tanh] = ['bad', 'outer', 'tanh'].map((name) => prof.functionEvents[names.indexOf(name)]);
+    assert.ok(bad.start + bad.cpuTimeTotal <= outer.start);
+    assert.ok(outer.start + outer.cpuTimeTotal <= tanh.start);
   });
 
   test('gradients are those without it', () => {
