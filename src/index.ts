@@ -9,6 +9,7 @@ import { installMethods } from './ops/methods.ts';
 import { installOperators } from './ops/pointwise/operators.ts';
 import { installProperties } from './ops/view/properties.ts';
 
+export { isAnomalyCheckNanEnabled, isAnomalyEnabled } from './autograd/anomaly.ts';
 export * as autograd from './autograd/index.ts';
 export {
   enableGrad,
