@@ -47,6 +47,7 @@ export {
   type Scalar,
   setDefaultDtype,
 } from './core/dtype.ts';
+export { type PrintOptions, setPrintoptions } from './core/format.ts';
 export { Generator } from './core/generator.ts';
 export { type Nested, Tensor } from './core/tensor.ts';
 export { AdjointError, type ErrorCode } from './errors.ts';

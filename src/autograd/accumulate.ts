@@ -4,6 +4,7 @@ import { AdjointError, show } from '../errors.ts';
 import type { Flight } from './flight.ts';
 import { mode } from './modes.ts';
 import { type Gradients, Node } from './node.ts';
+import { requiresGrad } from './primitive.ts';
 
 /** The end of the line: adds the gradient that arrives to the `grad` of a leaf. */
 export class AccumulateGrad extends Node {
@@ -21,8 +22,9 @@ export class AccumulateGrad extends Node {
 
   /** Adds the gradient, taking it over if nobody else has it. */
   accumulate(gradient: Tensor | null, flight: Flight): void {
-    if (!gradient) return;
     const { variable } = this;
+    // it may have been frozen since the forward
+    if (!gradient || !requiresGrad(variable)) return;
     const before = variable._grad;
     if (before && !mode.grad) {
       before.add_(gradient);

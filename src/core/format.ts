@@ -20,7 +20,7 @@ export interface PrintedSuffix {
   readonly gradFn?: string;
 }
 
-/** Options of {@link setPrintOptions}; one that is absent or `null` keeps its value, except for `sciMode`. */
+/** Options of {@link setPrintoptions}; one that is absent or `null` keeps its value, except for `sciMode`. */
 export interface PrintOptions {
   /** Digits after the decimal point, 0 to 100. Default 4. */
   precision?: number | null;
@@ -70,21 +70,21 @@ let settings: Settings = { ...profiles.default, sciMode: null };
  *
  * @throws AdjointError `argument` for an unknown option or a value out of its range; nothing is set then.
  */
-export function setPrintOptions(options: PrintOptions): void {
+export function setPrintoptions(options: PrintOptions): void {
   if (typeof options !== 'object' || options === null) {
-    throw new AdjointError('argument', `setPrintOptions: expected an object of options, but got ${show(options)}`);
+    throw new AdjointError('argument', `setPrintoptions: expected an object of options, but got ${show(options)}`);
   }
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(validity, name)) {
       const known = Object.keys(validity).join(', ');
-      throw new AdjointError('argument', `setPrintOptions: unknown option ${show(name)}; the options are ${known}`);
+      throw new AdjointError('argument', `setPrintoptions: unknown option ${show(name)}; the options are ${known}`);
     }
   }
   const given = Object.entries(options).filter(([, value]) => value !== null && value !== undefined);
   for (const [name, value] of given) {
     const [isValid, expected] = validity[name as keyof PrintOptions];
     if (!isValid(value)) {
-      throw new AdjointError('argument', `setPrintOptions: ${name} should be ${expected}, but got ${show(value)}`);
+      throw new AdjointError('argument', `setPrintoptions: ${name} should be ${expected}, but got ${show(value)}`);
     }
   }
   const { profile, ...values } = Object.fromEntries(given) as { profile?: keyof typeof profiles } & Partial<Settings>;

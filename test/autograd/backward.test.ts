@@ -425,3 +425,22 @@ describe('grad with its cotangents by position', () => {
     });
   });
 });
+
+test('powers stay differentiable until they are constant, and then once more', () => {
+  const x = tensor(2, { requiresGrad: true });
+  let y: Tensor = x.pow(3);
+  const values: unknown[] = [];
+  for (let order = 1; order <= 4; order++) {
+    [y] = autograd.grad(y, x, { createGraph: true });
+    values.push(y.item());
+  }
+  assert.deepEqual(values, [12, 12, 6, 0]);
+});
+
+test('a leaf that was frozen after the forward gets no gradient', () => {
+  const x = tensor([1, 2], { requiresGrad: true });
+  const y = x.mul(3).sum();
+  x.requiresGrad_(false);
+  y.backward();
+  assert.equal(x.grad, null);
+});

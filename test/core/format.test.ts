@@ -6,7 +6,7 @@ import {
   type Printable,
   type PrintableElement,
   type PrintOptions,
-  setPrintOptions,
+  setPrintoptions,
 } from '../../src/core/format.ts';
 import { AdjointError } from '../../src/errors.ts';
 
@@ -80,7 +80,7 @@ function sumLikePyTorch(values: number[], dtype: string): number {
 
 const vector = (...values: number[]) => printable('float32', [values.length], values);
 
-afterEach(() => setPrintOptions({ profile: 'default' }));
+afterEach(() => setPrintoptions({ profile: 'default' }));
 
 describe('print.json: tensors as PyTorch 1.13 prints them', () => {
   const { cases } = load<Case>('print.json');
@@ -105,7 +105,7 @@ describe('print-more.json: tricky tensors as PyTorch 2 prints them', () => {
   for (const [i, { dtype, shape, strides, storage, options, text, ...tails }] of cases.entries()) {
     test(`${i}: ${dtype} [${shape}] ${JSON.stringify(options ?? {})}`, () => {
       const { sci_mode: sciMode, ...rest } = options ?? {};
-      setPrintOptions({ ...rest, sciMode } as PrintOptions);
+      setPrintoptions({ ...rest, sciMode } as PrintOptions);
       const x = printable(dtype, shape, storage.map(decode), strides);
       assert.equal(formatTensor(x), text);
       if (tails.requiresGradTail === undefined) return;
@@ -137,35 +137,35 @@ describe('formatTensor', () => {
   });
 });
 
-describe('setPrintOptions', () => {
+describe('setPrintoptions', () => {
   const x = vector(1.25, 1234.5, -0.5);
   const plain = 'tensor([ 1.2500e+00,  1.2345e+03, -5.0000e-01])';
 
   test('sets sciMode back to automatic unless told otherwise, and leaves other options', () => {
-    setPrintOptions({ sciMode: false, precision: 1 });
+    setPrintoptions({ sciMode: false, precision: 1 });
     assert.equal(formatTensor(x), 'tensor([   1.2, 1234.5,   -0.5])');
-    setPrintOptions({ edgeitems: 2 });
+    setPrintoptions({ edgeitems: 2 });
     assert.equal(formatTensor(x), 'tensor([ 1.2e+00,  1.2e+03, -5.0e-01])');
-    setPrintOptions({ precision: null, profile: 'default' });
+    setPrintoptions({ precision: null, profile: 'default' });
     assert.equal(formatTensor(x), plain);
   });
 
   const rejected: [options: object, message: string][] = [
     [
       { sci_mode: true },
-      'setPrintOptions: unknown option "sci_mode"; the options are precision, threshold, edgeitems, linewidth, sciMode, profile',
+      'setPrintoptions: unknown option "sci_mode"; the options are precision, threshold, edgeitems, linewidth, sciMode, profile',
     ],
-    [{ precision: 2.5 }, 'setPrintOptions: precision should be an integer from 0 to 100, but got 2.5'],
-    [{ precision: 101 }, 'setPrintOptions: precision should be an integer from 0 to 100, but got 101'],
-    [{ threshold: Number.NaN }, 'setPrintOptions: threshold should be a number that is not negative, but got NaN'],
-    [{ edgeitems: -1 }, 'setPrintOptions: edgeitems should be a non-negative integer, but got -1'],
-    [{ linewidth: 0 }, 'setPrintOptions: linewidth should be a positive integer, but got 0'],
-    [{ sciMode: 'yes' }, 'setPrintOptions: sciMode should be true, false or null, but got "yes"'],
-    [{ profile: 'long' }, 'setPrintOptions: profile should be "default", "short", "full", but got "long"'],
+    [{ precision: 2.5 }, 'setPrintoptions: precision should be an integer from 0 to 100, but got 2.5'],
+    [{ precision: 101 }, 'setPrintoptions: precision should be an integer from 0 to 100, but got 101'],
+    [{ threshold: Number.NaN }, 'setPrintoptions: threshold should be a number that is not negative, but got NaN'],
+    [{ edgeitems: -1 }, 'setPrintoptions: edgeitems should be a non-negative integer, but got -1'],
+    [{ linewidth: 0 }, 'setPrintoptions: linewidth should be a positive integer, but got 0'],
+    [{ sciMode: 'yes' }, 'setPrintoptions: sciMode should be true, false or null, but got "yes"'],
+    [{ profile: 'long' }, 'setPrintoptions: profile should be "default", "short", "full", but got "long"'],
   ];
   for (const [options, message] of rejected) {
     test(`rejects ${Object.keys(options)}, setting nothing`, () => {
-      const call = () => setPrintOptions({ precision: 1, ...options } as PrintOptions);
+      const call = () => setPrintoptions({ precision: 1, ...options } as PrintOptions);
       assert.throws(
         call,
         (error) => error instanceof AdjointError && error.code === 'argument' && error.message === message,
@@ -175,9 +175,9 @@ describe('setPrintOptions', () => {
   }
 
   test('rejects what is no object', () => {
-    assert.throws(() => setPrintOptions(2 as PrintOptions), {
+    assert.throws(() => setPrintoptions(2 as PrintOptions), {
       code: 'argument',
-      message: 'setPrintOptions: expected an object of options, but got 2',
+      message: 'setPrintoptions: expected an object of options, but got 2',
     });
   });
 });

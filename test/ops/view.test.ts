@@ -441,3 +441,19 @@ describe('errors', () => {
     });
   }
 });
+
+test('a tensor is iterated along its first dimension', () => {
+  const x = arange(6).view(3, 2);
+  const [first, ...rest] = x;
+  assert.deepEqual(
+    [first, ...rest].map((row) => row.tolist()),
+    [
+      [0, 1],
+      [2, 3],
+      [4, 5],
+    ],
+  );
+  for (const row of x) row.add_(10);
+  assert.equal(x.sum().item(), 75);
+  assert.throws(() => [...tensor(1)], /iteration over a 0-d tensor/);
+});

@@ -2,6 +2,7 @@
  * Pointwise operators: a scalar expression for each element of broadcast operands. The derivative is an expression as well, so the
  * backward of a pointwise operator is one kernel, and a pointwise operator itself, that can be differentiated in turn.
  */
+import { mode } from '../../autograd/modes.ts';
 import { apply, applyInPlace, type Operand, type Primitive, result, type Vjp } from '../../autograd/primitive.ts';
 import { zerosLike } from '../../core/creation.ts';
 import {
@@ -30,6 +31,11 @@ export interface PointwiseOptions {
   readonly domain?: 'floating';
   /** The partial derivatives from the inputs and then the result, where convention or accuracy asks for more than the chain rule. */
   readonly derivatives?: readonly (((...inputsAndResult: Expr[]) => s.Scalar) | null)[];
+  /**
+   * The rule of a function of one tensor while the backward is recorded, where its kernel would lose sight of the input: the second
+   * derivative of x^2 is constant, but still to be differentiated.
+   */
+  readonly recorded?: (cotangent: Tensor, x: Tensor) => Tensor;
   /** Which inputs are truth values. */
   readonly conditions?: readonly number[];
   /** Which inputs are cast to the dtype of the others, rather than promoted with them. */
@@ -133,6 +139,18 @@ export class Pointwise implements Primitive<undefined> {
     if (this.root.logical || this.options.conditions?.includes(k)) return null;
     const own = this.options.derivatives?.[k];
     if (own === null) return null;
+    const { recorded } = this.options;
+    if (recorded) {
+      const kernel = this.kernelRule(k, own);
+      return {
+        saves: [0],
+        rule: (g, node, x) => (mode.grad ? recorded(g, x) : kernel.rule(g, node, ...kernel.saves.map(() => x))),
+      };
+    }
+    return this.kernelRule(k, own);
+  }
+
+  private kernelRule(k: number, own: ((...inputsAndResult: Expr[]) => s.Scalar) | undefined): Vjp<undefined> {
     const value = s.input(this.arity);
     const partial = own ? s.expr(own(...this.inputs(), value)) : reuse(derivative(this.root, k), this.root, value);
     if (partial === s.constant(1)) return { saves: [], rule: (g) => g };
@@ -249,7 +267,9 @@ export function inPlace<Args extends readonly unknown[]>(
   };
 }
 
-const capitalised = (name: string): string => name[0].toUpperCase() + name.slice(1);
+/** As PyTorch capitalises: each segment, and what follows a digit: Deg2Rad, Log1P. */
+const capitalised = (name: string): string =>
+  name[0].toUpperCase() + name.slice(1).replace(/(?<=\d)[a-z]/g, (letter) => letter.toUpperCase());
 
 /** Throws unless `x` is a tensor. */
 export const tensorOperand = (name: string, x: Tensor | Scalar): Tensor => checkTensor(name, x as Tensor);

@@ -28,7 +28,13 @@ const signOf = (x: Expr): Expr => s.sub(s.number(s.gt(x, 0)), s.number(s.lt(x, 0
 export const sign = unary('sign', signOf, { derivatives: [() => 0] });
 /** The sign, which for real numbers is `sign` (torch.sgn). */
 export const sgn = unary('sgn', signOf, { derivatives: [() => 0] });
-const Square = new Pointwise('Pow', s.square, 1, { derivatives: [(x) => s.mul(2, x)] });
+/** x^n for a whole n, given without a logarithm; the derivative n x^(n-1) is recorded as a power, which can be differentiated on. */
+const wholePower = (n: number, power: (x: Expr) => Expr, before: (x: Expr) => s.Scalar): Pointwise =>
+  new Pointwise('Pow', power, 1, {
+    derivatives: [(x) => s.mul(n, before(x))],
+    recorded: (g, x) => mul(g, mul(pow(x, n - 1), n)),
+  });
+const Square = wholePower(2, s.square, (x) => x);
 /** x * x (torch.square). */
 export const square = pointwise('square', [], (x) => (isBool(tensorOperand('square', x)) ? [Pow, x, 2] : [Square, x]));
 /** 1 / x (torch.reciprocal). */
@@ -335,10 +341,24 @@ const PowOfNumber = Pow.as('PowBackward2');
 /** Powers by small constants need no logarithm; x^n has the derivative n x^(n-1), for n = 0 exactly 0. */
 const constantPowers = new Map<number, Pointwise>([
   [0, new Pointwise('Pow', () => s.constant(1), 1)],
-  [1, new Pointwise('Pow', (x) => x, 1)],
+  [
+    1,
+    wholePower(
+      1,
+      (x) => x,
+      () => 1,
+    ),
+  ],
   [2, Square],
-  [3, new Pointwise('Pow', (x) => s.mul(s.square(x), x), 1, { derivatives: [(x) => s.mul(3, s.square(x))] })],
-  [4, new Pointwise('Pow', (x) => s.square(s.square(x)), 1, { derivatives: [(x) => s.mul(4, s.mul(s.square(x), x))] })],
+  [3, wholePower(3, (x) => s.mul(s.square(x), x), s.square)],
+  [
+    4,
+    wholePower(
+      4,
+      (x) => s.square(s.square(x)),
+      (x) => s.mul(s.square(x), x),
+    ),
+  ],
   [0.5, new Pointwise('Pow', s.sqrt, 1)],
   [-0.5, new Pointwise('Pow', (x) => s.div(1, s.sqrt(x)), 1)],
   [-1, new Pointwise('Pow', (x) => s.div(1, x), 1)],

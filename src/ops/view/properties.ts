@@ -1,10 +1,15 @@
-/** Views that are properties, as in PyTorch: the transposes `x.T`, `x.mT`, with complex conjugates `x.H`, `x.mH`, and `x.real`. */
+/**
+ * Views that are properties, as in PyTorch: the transposes `x.T`, `x.mT`, with complex conjugates `x.H`, `x.mH`, and `x.real`; and those that
+ * iteration gives.
+ */
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError } from '../../errors.ts';
-import { permute, transpose } from './view.ts';
+import { permute, transpose, unbind } from './view.ts';
 
 declare module '../../core/tensor.ts' {
   interface Tensor {
+    /** The parts along dimension 0, as views: `for (const row of x)`, `const [a, b] = x` (torch.Tensor.__iter__). */
+    [Symbol.iterator](): Iterator<Tensor>;
     /** The dimensions in reverse order, as a view (torch.Tensor.T). */
     readonly T: Tensor;
     /** Each matrix transposed: the last two dimensions exchanged, as a view (torch.Tensor.mT). */
@@ -47,8 +52,14 @@ export const real = (x: Tensor): Tensor => x;
 
 const properties = { T: reversed, mT: ofMatrices('mT'), H: ofMatrix, mH: ofMatrices('mH'), real };
 
+function rows(this: Tensor): Iterator<Tensor> {
+  if (this.ndim === 0) throw new AdjointError('shape', 'iteration over a 0-d tensor: item() gives its value');
+  return unbind(this)[Symbol.iterator]();
+}
+
 /** Called once by the package's entry. */
 export function installProperties(): void {
+  Object.defineProperty(Tensor.prototype, Symbol.iterator, { value: rows, configurable: true });
   for (const [name, property] of Object.entries(properties)) {
     Object.defineProperty(Tensor.prototype, name, {
       get(this: Tensor) {
