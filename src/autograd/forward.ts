@@ -67,6 +67,13 @@ export class DualLevel extends Level {
       : { primal: x, tangent: null };
   }
 
+  /** The value of a dual, in the dual's place of the graph. */
+  strip(dual: Tensor): Tensor {
+    const value = twin(dual);
+    const edge = edgeOf(dual);
+    return Object.assign(value, { _lift: this.lower(dual).primal._lift, _node: edge?.node ?? null });
+  }
+
   run(primitive: Primitive<unknown>, params: unknown, inputs: readonly Operand[]): Tensor | Tensor[] {
     const pairs = inputs.map((x) => (typeof x === 'number' ? { primal: x, tangent: null } : this.lower(x)));
     const primals = pairs.map((pair) => pair.primal);

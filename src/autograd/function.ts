@@ -3,25 +3,57 @@ import { filled } from '../core/creation.ts';
 import { isFloatingPoint } from '../core/dtype.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
+import { DualLevel } from './forward.ts';
+import { evaluateBatch, evaluateDual } from './function-transforms.ts';
+import { innermost, twin } from './lift.ts';
 import { mode, noGrad, unrecorded } from './modes.ts';
 import { type Edge, type Gradients, type Metadata, Node } from './node.ts';
 import { edgeOf, requiresGrad, rewrite } from './primitive.ts';
 import { releasedError, type Saved, save } from './saved.ts';
 import { checkInPlace, viewOf } from './view.ts';
+import { BatchLevel } from './vmap.ts';
 
-/** What is known of one application of a custom function. */
-class Application {
+/** One application of a custom function. */
+export class Application {
+  readonly definition: Definition;
+  readonly ctx = new Context<readonly Tensor[]>(this);
   readonly needsInputGrad: readonly boolean[];
   toSave: readonly (Tensor | null)[] = [];
   toSaveForForward: readonly (Tensor | null)[] = [];
   dirty: readonly Tensor[] = [];
   nonDifferentiable: readonly Tensor[] = [];
   materializeGrads = true;
+  /** Whether `forward` returned an array. */
+  several = false;
+  /** Whether `jvp` is running. */
+  pushing = false;
+  /** Null where the application is not recorded. */
+  node: FunctionNode | null = null;
   /** What is kept for the backward; null once released. */
   saved: readonly (Saved | null)[] | null = [];
 
-  constructor(inputs: readonly unknown[]) {
-    this.needsInputGrad = inputs.map((x) => x instanceof Tensor && requiresGrad(x));
+  constructor(definition: Definition, needsInputGrad: readonly boolean[]) {
+    this.definition = definition;
+    this.needsInputGrad = needsInputGrad;
+  }
+
+  static to(definition: Definition, args: readonly unknown[]): Application {
+    return new Application(
+      definition,
+      args.map((x) => isTensor(x) && requiresGrad(x)),
+    );
+  }
+
+  /** An application with the context that this one has, but for what is saved. */
+  reopened(saved: readonly (Tensor | null)[]): Application {
+    const again = new Application(this.definition, this.needsInputGrad);
+    again.saved = saved.map((x) => x && { unpack: () => x });
+    Object.assign(again.ctx, this.ctx);
+    return again;
+  }
+
+  isDifferentiable(result: unknown): result is Tensor {
+    return result instanceof Tensor && isFloatingPoint(result.dtype) && !this.nonDifferentiable.includes(result);
   }
 }
 
@@ -47,16 +79,17 @@ class Context<S extends readonly (Tensor | null)[]> {
   }
 
   /**
-   * What `saveForBackward` was given; empty until `forward` is over.
+   * In `backward`, what `saveForBackward` was given; in `jvp`, what `saveForForward` was. Empty until `forward` is over.
    * @throws if one was written to since, or if the graph was released
    */
   get savedTensors(): S {
-    const { saved } = this.#application;
+    const { saved, pushing, toSaveForForward } = this.#application;
+    if (pushing) return toSaveForForward as S;
     if (saved === null) throw releasedError();
     return saved.map((s) => s?.unpack() ?? null) as readonly (Tensor | null)[] as S;
   }
 
-  /** The same for forward mode: what `jvp` needs. */
+  /** The same for `jvp`, which finds them in `savedTensors` as well. To be called once. */
   saveForForward(...tensors: readonly (Tensor | null)[]): void {
     for (const x of tensors) {
       if (x === null || x instanceof Tensor) continue;
@@ -117,12 +150,23 @@ interface Separate<A extends readonly unknown[], R> {
   setupContext(ctx: never, inputs: A, output: R): void;
 }
 
+type Call = (...args: readonly unknown[]) => unknown;
+
+/** What the batch rule of a custom function is told (torch.autograd.function.VmapInfo). */
+export interface VmapInfo {
+  readonly batchSize: number;
+  readonly randomness: 'error' | 'different' | 'same';
+}
+
 /** A subclass as it is at run time, whatever it lacks. */
-interface Definition {
+export interface Definition {
   readonly name: string;
-  readonly forward?: (...args: unknown[]) => unknown;
+  readonly forward?: Call;
   readonly setupContext?: (ctx: unknown, inputs: readonly unknown[], output: unknown) => void;
   readonly backward?: (ctx: unknown, ...gradients: (Tensor | null)[]) => unknown;
+  readonly jvp?: (ctx: unknown, ...tangents: (Tensor | null)[]) => unknown;
+  readonly generateVmapRule?: boolean;
+  readonly vmap?: (info: VmapInfo, inDims: readonly (number | null)[], ...args: readonly unknown[]) => unknown;
 }
 
 /**
@@ -149,6 +193,10 @@ interface Definition {
  * if it is not, wrap it in `onceDifferentiable`.
  *
  * A class with `static setupContext(ctx, inputs, output)` keeps what concerns the context out of `forward`, which then takes the arguments only.
+ *
+ * For forward mode it has `static jvp(ctx, ...tangents)`, which takes a tangent for each argument (null for those that are no tensors) and returns
+ * one for each result. For func.vmap it needs `setupContext` and `static generateVmapRule = true`, whereupon all of the above is run on whole
+ * batches; or `static vmap(info, inDims, ...args)`, which is called with batches and returns [output, outDims].
  */
 // biome-ignore lint/complexity/noStaticOnlyClass: what it has is for subclasses
 abstract class CustomFunction {
@@ -167,22 +215,41 @@ abstract class CustomFunction {
 export { CustomFunction as Function };
 
 function applyFunction(definition: Definition, args: readonly unknown[]): unknown {
-  const { forward, setupContext } = definition;
-  if (!forward)
+  if (!definition.forward)
     throw new AdjointError('autograd', 'You must implement the forward function for custom autograd.Function.');
-  const application = new Application(args);
-  const ctx = new Context(application);
-  const tensors = args.filter((x) => x instanceof Tensor);
-  const recorded = mode.grad && !mode.inference && tensors.some(requiresGrad);
-  const node = recorded ? new FunctionNode(definition, ctx, application, args, tensors.map(edgeOf)) : null;
+  const application = Application.to(definition, args);
+  const results = evaluate(application, args);
+  application.node?.save();
+  return application.several ? results : results[0];
+}
+
+export const isTensor = (x: unknown): x is Tensor => x instanceof Tensor;
+
+/** Calls the function, within the transforms that are under way for its arguments. */
+export function evaluate(application: Application, args: readonly unknown[]): unknown[] {
+  const level = innermost(args.filter(isTensor));
+  if (level instanceof DualLevel) return evaluateDual(application, args, level);
+  if (level instanceof BatchLevel) return evaluateBatch(application, args, level);
+  return record(application, args, application.definition.forward as Call);
+}
+
+/** Calls `forward` and records the call. */
+export function record(application: Application, args: readonly unknown[], forward: Call): unknown[] {
+  const { definition, ctx } = application;
+  const { setupContext } = definition;
+  const tensors = args.filter(isTensor);
+  if (mode.grad && !mode.inference && tensors.some(requiresGrad)) {
+    application.node = new FunctionNode(application, args, tensors.map(edgeOf));
+  }
   const output = unrecorded(() => {
     if (!setupContext) return forward.call(definition, ctx, ...args);
     const result = forward.call(definition, ...args);
     setupContext.call(definition, ctx, args, result);
     return result;
   });
+  application.several = Array.isArray(output);
   const results: readonly unknown[] = Array.isArray(output) ? output : [output];
-  const { dirty, toSave } = application;
+  const { dirty, toSave, node } = application;
   if (!dirty.every((x) => results.includes(x))) {
     throw new AdjointError(
       'autograd',
@@ -198,14 +265,12 @@ function applyFunction(definition: Definition, args: readonly unknown[]): unknow
         'You should return and save a view of the input instead, e.g. with x.viewAs(x) or setup ctx inside the forward function itself.',
     );
   }
-  const outputs = node ? node.attach(results, tensors) : results.map((y) => detached(y, tensors, dirty));
-  node?.save();
-  return Array.isArray(output) ? outputs : outputs[0];
+  return node ? node.attach(results, tensors) : results.map((y) => detached(y, tensors, dirty));
 }
 
 /** An input as a result: another tensor in the same memory. */
 function alias(x: Tensor): Tensor {
-  const y = new Tensor(x.storage, x.shape, x.strides, x.offset);
+  const y = twin(x);
   y._view = viewOf(x, false);
   return y;
 }
@@ -228,39 +293,28 @@ function seal(y: Tensor, sealed: 'custom' | 'several'): Tensor {
 const noTensor: Metadata = { shape: [], dtype: 'bool' };
 
 class FunctionNode extends Node {
-  private readonly definition: Definition;
-  private readonly ctx: unknown;
   private readonly application: Application;
   /** Which arguments of `forward` are tensors: the edges belong to these. */
   private readonly isTensor: readonly boolean[];
 
-  constructor(
-    definition: Definition,
-    ctx: unknown,
-    application: Application,
-    args: readonly unknown[],
-    edges: readonly (Edge | null)[],
-  ) {
+  constructor(application: Application, args: readonly unknown[], edges: readonly (Edge | null)[]) {
     super(edges);
-    this.definition = definition;
-    this.ctx = ctx;
     this.application = application;
-    this.isTensor = args.map((x) => x instanceof Tensor);
+    this.isTensor = args.map(isTensor);
   }
 
   name(): string {
-    return `${this.definition.name}Backward`;
+    return `${this.application.definition.name}Backward`;
   }
 
   /** Makes the results of `forward` the outputs of this node. */
   attach(results: readonly unknown[], inputs: readonly Tensor[]): unknown[] {
-    const { dirty, nonDifferentiable } = this.application;
-    const differentiable = (y: unknown): y is Tensor =>
-      y instanceof Tensor && isFloatingPoint(y.dtype) && !nonDifferentiable.includes(y);
-    const sealed = results.filter(differentiable).length > 1 ? 'several' : 'custom';
+    const { application } = this;
+    const { dirty } = application;
+    const sealed = results.filter((y) => application.isDifferentiable(y)).length > 1 ? 'several' : 'custom';
     return results.map((result, nr) => {
       this.outputs.push(result instanceof Tensor ? { shape: result.shape, dtype: result.dtype } : noTensor);
-      if (!differentiable(result)) return detached(result, inputs, dirty);
+      if (!application.isDifferentiable(result)) return detached(result, inputs, dirty);
       if (dirty.includes(result) && inputs.includes(result)) {
         this.rewrite(result, nr, inputs.indexOf(result), results.length);
         return result;
@@ -303,7 +357,8 @@ class FunctionNode extends Node {
   }
 
   apply(gradients: Gradients): Gradients {
-    const { definition, ctx, isTensor } = this;
+    const { isTensor } = this;
+    const { definition, ctx } = this.application;
     if (!definition.backward) {
       throw new AdjointError(
         'autograd',

@@ -7,7 +7,7 @@ export {
 } from './anomaly.ts';
 export { type BackwardCall, backward, type GradCall, grad, type Place } from './backward.ts';
 export * as forwardAd from './forward-ad.ts';
-export { Function, type FunctionCtx, onceDifferentiable } from './function.ts';
+export { Function, type FunctionCtx, onceDifferentiable, type VmapInfo } from './function.ts';
 export * as functional from './functional.ts';
 export {
   type Checked,

@@ -39,7 +39,7 @@ export abstract class Level {
 const open: Level[] = [];
 
 /** The innermost level to which one of the operands is lifted. */
-function innermost(inputs: readonly Operand[]): Level | null {
+export function innermost(inputs: readonly Operand[]): Level | null {
   let found: Level | null = null;
   for (const x of inputs) {
     const level = typeof x === 'number' ? undefined : x._lift?.level;

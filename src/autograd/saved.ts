@@ -2,6 +2,7 @@
 import { showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
+import { twin } from './lift.ts';
 import { scoped, unrecorded } from './modes.ts';
 import type { Edge, Node } from './node.ts';
 import { edgeOf } from './primitive.ts';
@@ -100,12 +101,8 @@ export class Packed implements Saved {
         `Output of saved tensor unpack hook expected to be a Tensor but got ${show(content)}`,
       );
     }
-    const tensor = new Tensor(content.storage, content.shape, content.strides, content.offset);
-    if (this.edge) {
-      tensor._node = this.edge.node;
-      tensor._outputNr = this.edge.nr;
-    }
-    return tensor;
+    const { node = null, nr = 0 } = this.edge ?? {};
+    return Object.assign(twin(content), { _node: node, _outputNr: nr, _view: null });
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { enableGrad, isGradEnabled, scoped } from '../autograd/modes.ts';
 import type { Metadata } from '../autograd/node.ts';
+import { interpreter } from '../autograd/primitive.ts';
 import { Kept, save, savedTensorsHooks } from '../autograd/saved.ts';
 import { defaultGenerator } from '../core/generator.ts';
 import { checkOptions, isOptions } from '../core/options.ts';
@@ -171,7 +172,7 @@ function checkCheckpointOptions(call: string, options: CheckpointOptions): void 
  * `func` is run once more (torch.utils.checkpoint.checkpoint with use_reentrant=False). Gradients are those of `func` itself, of
  * any order, with respect to `args` or to anything else that it uses. Checkpoints may be nested.
  *
- * `func` must do the same whenever it is run. A last argument that is a plain object is taken for options if it has nothing but options.
+ * `func` must do the same whenever it is run. While a transform is under way (func, forward mode), it is simply called. A last argument that is a plain object is taken for options if it has nothing but options.
  * @example const y = utils.checkpoint.checkpoint((t) => block.forward(t), x);
  * @throws in the backward, if running `func` again saved other tensors than the first time
  */
@@ -186,7 +187,7 @@ export function checkpoint(func: (...args: unknown[]) => unknown, ...rest: reado
   const args = hasOptions ? rest.slice(0, -1) : rest;
   const options: CheckpointOptions = hasOptions ? last : {};
   checkCheckpointOptions('checkpoint', options);
-  if (!isGradEnabled()) return func(...args);
+  if (!isGradEnabled() || interpreter.current !== null) return func(...args);
   const call = new Call(func, args, options);
   const result = savedTensorsHooks(call.reserve, call.take, () => func(...args));
   call.complete = true;

@@ -1,0 +1,413 @@
+/** Custom functions in forward mode, over batches, and within the transforms of func. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { autograd, func, isGradEnabled, type Tensor, tensor, utils } from '../../src/index.ts';
+
+const { dualLevel, makeDual, unpackDual } = autograd.forwardAd;
+const { grad, hessian, jacfwd, jacrev, jvp, vmap } = func;
+type Ctx = autograd.FunctionCtx;
+type Numbers = readonly (number | Numbers)[];
+
+const constant = (data: Numbers | number): Tensor => tensor(data, { dtype: 'float64' });
+const leaf = (data: Numbers | number): Tensor => constant(data).requiresGrad_();
+const values = (x: unknown): unknown => {
+  if (Array.isArray(x)) return x.map(values);
+  return typeof x === 'number' ? Number(x.toFixed(4)) : values((x as Tensor).tolist());
+};
+
+/** sin, with its derivatives in both modes. */
+class Sin extends autograd.Function {
+  static forward(ctx: Ctx, x: Tensor): Tensor {
+    ctx.saveForBackward(x);
+    ctx.saveForForward(x);
+    return x.sin();
+  }
+  static jvp(ctx: Ctx, tangent: Tensor): Tensor {
+    return tangent.mul(ctx.savedTensors[0].cos());
+  }
+  static backward(ctx: Ctx, gradient: Tensor): Tensor {
+    return gradient.mul(ctx.savedTensors[0].cos());
+  }
+}
+
+describe('jvp', () => {
+  test('takes a tangent for each argument and gives one for each result', () => {
+    let seen: unknown[] = [];
+    class Product extends autograd.Function {
+      static forward(ctx: autograd.FunctionCtx<{ factor: number }>, x: Tensor, factor: number, y: Tensor) {
+        ctx.saveForForward(x, y);
+        ctx.factor = factor;
+        assert.equal(unpackDual(x).tangent, null);
+        return [x.mul(y).mul(factor), x.gt(0), 'text', y.add(1)] as const;
+      }
+      static jvp(ctx: autograd.FunctionCtx<{ factor: number }>, ...tangents: (Tensor | null)[]): (Tensor | null)[] {
+        seen = [tangents.map((t) => t?.tolist() ?? null), isGradEnabled(), ctx.factor];
+        const [, y] = ctx.savedTensors;
+        return [(tangents[0] as Tensor).mul(y).mul(ctx.factor), null, null, tangents[2]];
+      }
+    }
+    dualLevel(() => {
+      const [product, mask, text, next] = Product.apply(
+        makeDual(constant([1, 2]), constant([1, 10])),
+        3,
+        constant([3, 4]),
+      );
+      assert.deepEqual(seen, [[[1, 10], null, [0, 0]], true, 3]);
+      assert.deepEqual(values(unpackDual(product).primal), [9, 24]);
+      assert.deepEqual(values(unpackDual(product).tangent), [9, 120]);
+      assert.deepEqual(values(unpackDual(next).tangent), [0, 0]);
+      assert.deepEqual([unpackDual(mask).tangent, text], [null, 'text']);
+    });
+  });
+
+  test('gets null for tangents that are not there, if they are not to be made up', () => {
+    class Add extends autograd.Function {
+      static forward(ctx: Ctx, x: Tensor, y: Tensor): Tensor {
+        ctx.setMaterializeGrads(false);
+        return x.add(y);
+      }
+      static jvp(_: Ctx, t: Tensor | null, s: Tensor | null): Tensor | null {
+        assert.equal(s, null);
+        return t;
+      }
+    }
+    dualLevel(() => {
+      const { tangent } = unpackDual(Add.apply(makeDual(constant([1]), constant([7])), constant([2])));
+      assert.deepEqual(values(tangent), [7]);
+    });
+  });
+
+  test('finds in savedTensors what was saved for it, and nothing else', () => {
+    class Save extends autograd.Function {
+      static forward(ctx: Ctx, x: Tensor): Tensor {
+        ctx.saveForBackward(x);
+        return x.mul(2);
+      }
+      static jvp(ctx: Ctx, t: Tensor): Tensor {
+        assert.deepEqual(ctx.savedTensors, []);
+        return t.mul(2);
+      }
+    }
+    dualLevel(() => assert.deepEqual(values(unpackDual(Save.apply(makeDual(leaf([1]), constant([1])))).tangent), [2]));
+  });
+
+  test('is a part of the graph: reverse over forward', () => {
+    const x = leaf([1, 2]);
+    const t = leaf([1, 10]);
+    dualLevel(() => {
+      const tangent = unpackDual(Sin.apply(makeDual(x, t))).tangent as Tensor;
+      const [ofX, ofT] = autograd.grad(tangent.sum(), [x, t]);
+      assert.deepEqual(values(ofX), values(x.sin().neg().mul(t)));
+      assert.deepEqual(values(ofT), values(x.cos()));
+    });
+  });
+
+  test('is carried through backward: forward over reverse', () => {
+    const x = leaf([1, 2]);
+    dualLevel(() => {
+      const dual = makeDual(x, constant([1, 10]));
+      const [g] = autograd.grad(Sin.apply(dual).sum(), dual, { createGraph: true });
+      assert.deepEqual(values(unpackDual(g).primal), values(x.cos()));
+      assert.deepEqual(
+        values(unpackDual(g).tangent),
+        values(
+          x
+            .sin()
+            .neg()
+            .mul(constant([1, 10])),
+        ),
+      );
+    });
+  });
+
+  test('of an input that is returned, and of one that was written to', () => {
+    class Identity extends autograd.Function {
+      static forward(_: Ctx, x: Tensor): Tensor {
+        return x;
+      }
+      static jvp(_: Ctx, t: Tensor): Tensor {
+        return t.mul(5);
+      }
+    }
+    class Double extends autograd.Function {
+      static forward(ctx: Ctx, x: Tensor): Tensor {
+        ctx.markDirty(x.mul_(2));
+        return x;
+      }
+      static jvp(_: Ctx, t: Tensor): Tensor {
+        return t.mul_(7);
+      }
+      static backward(_: Ctx, g: Tensor): Tensor {
+        return g.mul(2);
+      }
+    }
+    dualLevel(() => {
+      const x = makeDual(constant([1, 2]), constant([1, 10]));
+      const y = Identity.apply(x);
+      assert.deepEqual(
+        [values(unpackDual(y).tangent), values(unpackDual(x).tangent)],
+        [
+          [5, 50],
+          [1, 10],
+        ],
+      );
+      const start = leaf([1, 2]);
+      const z = makeDual(start.mul(1), constant([1, 10]));
+      assert.equal(Double.apply(z), z);
+      assert.deepEqual(
+        [values(unpackDual(z).primal), values(unpackDual(z).tangent)],
+        [
+          [2, 4],
+          [7, 70],
+        ],
+      );
+      assert.deepEqual(values(autograd.grad(z.sum(), start)[0]), [2, 2]);
+    });
+  });
+
+  test('must fit the results', () => {
+    const pushed = (returned: (t: Tensor) => unknown): unknown => {
+      class Two extends autograd.Function {
+        static forward(_: Ctx, x: Tensor): [Tensor, Tensor] {
+          return [x.mul(2), x.gt(0)];
+        }
+        static jvp(_: Ctx, t: Tensor): unknown {
+          return returned(t);
+        }
+      }
+      return dualLevel(() => values(unpackDual(Two.apply(makeDual(constant([1, 2]), constant([1, 1])))[0]).tangent));
+    };
+    assert.deepEqual(
+      pushed((t) => [t, null]),
+      [1, 1],
+    );
+    assert.throws(
+      () => pushed((t) => t),
+      /Function's jvp returned an invalid number of forward gradients \(expected 2 but got 1\)/,
+    );
+    assert.throws(
+      () => pushed((t) => [t, t]),
+      /returned a gradient at position 1, but the corresponding forward output is not a differ/,
+    );
+    assert.throws(() => pushed((t) => [t.narrow(0, 0, 1), null]), { code: 'shape' });
+    assert.throws(() => pushed(() => [3, null]), { code: 'dtype' });
+  });
+
+  test('has to be there', () => {
+    class None extends autograd.Function {
+      static forward(_: Ctx, x: Tensor): Tensor {
+        return x.mul(2);
+      }
+    }
+    assert.throws(
+      () => dualLevel(() => None.apply(makeDual(constant(1), constant(1)))),
+      /You must implement the jvp function for custom autograd\.Function to use it with forward mode AD\./,
+    );
+  });
+});
+
+/** [n exp(x w), sum x], for examples x and common w. */
+class Wave extends autograd.Function {
+  static generateVmapRule = true;
+  static forward(x: Tensor, w: Tensor, n: number): [Tensor, Tensor] {
+    return [x.mul(w).exp().mul(n), x.sum()];
+  }
+  static setupContext(ctx: Ctx, [x, w]: readonly [Tensor, Tensor, number], [y]: [Tensor, Tensor]): void {
+    ctx.saveForBackward(x, w, y);
+    ctx.saveForForward(x, w, y);
+  }
+  static backward(ctx: Ctx, g: Tensor, h: Tensor): (Tensor | null)[] {
+    const [x, w, y] = ctx.savedTensors;
+    return [g.mul(y).mul(w).add(h), g.mul(y).mul(x), null];
+  }
+  static jvp(ctx: Ctx, t: Tensor, s: Tensor): Tensor[] {
+    const [x, w, y] = ctx.savedTensors;
+    return [y.mul(t.mul(w).add(s.mul(x))), t.sum()];
+  }
+}
+
+describe('over a batch, by the rule for one example', () => {
+  const [examples, common] = [
+    constant([
+      [1, 2],
+      [3, 4],
+      [0.5, 0.25],
+    ]),
+    constant([0.1, 0.2]),
+  ];
+  const inDims = [0, null];
+  const custom = (x: Tensor, w: Tensor): [Tensor, Tensor] => Wave.apply(x, w, 3);
+  const plain = (x: Tensor, w: Tensor): [Tensor, Tensor] => [x.mul(w).exp().mul(3), x.sum()];
+  const scalar =
+    (f: typeof plain) =>
+    (x: Tensor, w: Tensor): Tensor => {
+      const [y, z] = f(x, w);
+      return y.mul(y).sum().add(z);
+    };
+
+  test('is what the same operators give', () => {
+    const out = vmap(custom, { inDims })(examples, common);
+    assert.deepEqual(values(out), values(vmap(plain, { inDims })(examples, common)));
+  });
+
+  test('is differentiated from outside, to any order', () => {
+    const derivatives = (f: typeof plain): unknown => {
+      const [x, w] = [examples.clone().requiresGrad_(), common.clone().requiresGrad_()];
+      const [y, z] = vmap(f, { inDims })(x, w);
+      const first = autograd.grad(y.mul(y).sum().add(z.sum()), [x, w], { createGraph: true });
+      return values([...first, ...autograd.grad(first[0].sum().add(first[1].sum()), [x, w])]);
+    };
+    assert.deepEqual(derivatives(custom), derivatives(plain));
+    const [y] = vmap(custom, { inDims })(examples.clone().requiresGrad_(), common);
+    assert.equal(y.gradFn?.name(), 'VmappedWaveBackward');
+  });
+
+  test('is differentiated inside, to any order', () => {
+    const first = (f: typeof plain): unknown => vmap(grad(scalar(f), [0, 1]), { inDims })(examples, common);
+    assert.deepEqual(values(first(custom)), values(first(plain)));
+    const second = (f: typeof plain): unknown => {
+      const inner = (x: Tensor, w: Tensor): Tensor => (grad(scalar(f))(x, w) as Tensor).sum();
+      return vmap(grad(inner, [0, 1]), { inDims })(examples, common);
+    };
+    assert.deepEqual(values(second(custom)), values(second(plain)));
+  });
+
+  test('has tangents, inside and outside', () => {
+    const inside = (f: typeof plain): unknown =>
+      vmap((x: Tensor, w: Tensor) => jvp(f, [x, w], [x, w]), { inDims })(examples, common);
+    assert.deepEqual(values(inside(custom)), values(inside(plain)));
+    const outside = (f: typeof plain): unknown => jvp(vmap(f, { inDims }), [examples, common], [examples, common]);
+    assert.deepEqual(values(outside(custom)), values(outside(plain)));
+  });
+
+  test('may be a batch of batches', () => {
+    const nested = (f: typeof plain): unknown =>
+      vmap(vmap(f, { inDims: [null, 0] }), { inDims })(examples.narrow(1, 0, 1), common.unsqueeze(1));
+    assert.deepEqual(values(nested(custom)), values(nested(plain)));
+  });
+
+  test('sums the gradients of what all examples share, though the result be the same for all', () => {
+    class Shared extends Wave {
+      static override forward(_: Tensor, w: Tensor, n: number): [Tensor, Tensor] {
+        return [w.exp().mul(n), w.sum()];
+      }
+      static override backward(ctx: Ctx, g: Tensor): (Tensor | null)[] {
+        return [null, g.mul(ctx.savedTensors[2]), null];
+      }
+    }
+    const w = common.clone().requiresGrad_();
+    const [y] = vmap((x: Tensor, v: Tensor) => Shared.apply(x, v, 3), { inDims })(examples, w);
+    const [g] = autograd.grad(y.pow(2).sum(), w, { createGraph: true });
+    assert.deepEqual(values(g), values(w.mul(2).exp().mul(54)));
+    assert.deepEqual(values(autograd.grad(g.sum(), w)[0]), values(w.mul(2).exp().mul(108)));
+  });
+
+  test('serves the matrices of derivatives', () => {
+    for (const matrix of [jacrev, jacfwd, hessian]) {
+      const of = (f: typeof plain): unknown => matrix(scalar(f))(examples.select(0, 0), common);
+      assert.deepEqual(values(of(custom)), values(of(plain)));
+    }
+  });
+});
+
+describe('over a batch, by a rule of its own', () => {
+  let seen: unknown[] = [];
+  class Exp extends autograd.Function {
+    static forward(x: Tensor, factor: number): Tensor {
+      return x.exp().mul(factor);
+    }
+    static setupContext(ctx: Ctx, _: readonly [Tensor, number], output: Tensor): void {
+      ctx.saveForBackward(output);
+    }
+    static backward(ctx: Ctx, g: Tensor): (Tensor | null)[] {
+      return [g.mul(ctx.savedTensors[0]), null];
+    }
+    static vmap(
+      info: autograd.VmapInfo,
+      inDims: readonly (number | null)[],
+      x: Tensor,
+      factor: number,
+    ): [Tensor, number | null] {
+      seen = [info, inDims, x.shape];
+      return [Exp.apply(x, factor), inDims[0]];
+    }
+  }
+  const [x, expected] = [constant([0.1, 0.2]), values(constant([0.1, 0.2]).exp().mul(3))];
+  const f = (t: Tensor): Tensor => Exp.apply(t, 3);
+
+  test('gets the batches and says where they are in the results', () => {
+    assert.deepEqual(values(vmap(f)(x)), expected);
+    assert.deepEqual(seen, [{ batchSize: 2, randomness: 'error' }, [0, null], [2]]);
+  });
+
+  test('is differentiated, inside and outside', () => {
+    assert.deepEqual(values(vmap(grad(f))(x)), expected);
+    const t = leaf([0.1, 0.2]);
+    assert.deepEqual(values(autograd.grad(vmap(f)(t).sum(), t)[0]), expected);
+  });
+
+  test('is one of two rules, not both and not neither', () => {
+    class Both extends Exp {
+      static generateVmapRule = true;
+    }
+    assert.throws(
+      () => vmap((t: Tensor) => Both.apply(t, 3))(x),
+      /it has both generateVmapRule = true and a vmap staticmethod/,
+    );
+    assert.throws(() => vmap((t: Tensor) => Sin.apply(t))(x), {
+      code: 'unsupported',
+      message: /^You tried to vmap over Sin, but it does not have vmap support\./,
+    });
+    class Old extends Sin {
+      static generateVmapRule = true;
+    }
+    assert.throws(
+      () => vmap((t: Tensor) => Old.apply(t))(x),
+      /it must have the setupContext staticmethod; Old does not/,
+    );
+  });
+});
+
+test('func differentiates custom functions', () => {
+  const x = constant([1, 2]);
+  assert.deepEqual(values(grad((t: Tensor) => Sin.apply(t).sum())(x)), values(x.cos()));
+  assert.deepEqual(values(grad(grad((t: Tensor) => Sin.apply(t)))(constant(1))), values(constant(1).sin().neg()));
+  const second = jvp(
+    (t: Tensor) => jvp((u: Tensor) => Sin.apply(u), [t], [constant([1, 1])])[1],
+    [x],
+    [constant([1, 10])],
+  );
+  assert.deepEqual(
+    values(second[1]),
+    values(
+      x
+        .sin()
+        .neg()
+        .mul(constant([1, 10])),
+    ),
+  );
+});
+
+test('within a transform, a checkpoint is the function itself', () => {
+  const f = (t: Tensor): Tensor => t.exp().sin();
+  const checkpointed = (t: Tensor): Tensor => utils.checkpoint.checkpoint(f, t);
+  const x = leaf([0.1, 0.2]);
+  assert.deepEqual(values(autograd.grad(vmap(checkpointed)(x).sum(), x)), values(autograd.grad(f(x).sum(), x)));
+  assert.deepEqual(values(grad((t: Tensor) => checkpointed(t).sum())(x)), values(autograd.grad(f(x).sum(), x)[0]));
+  assert.deepEqual(
+    values(hessian((t: Tensor) => checkpointed(t).sum())(x)),
+    values(hessian((t: Tensor) => f(t).sum())(x)),
+  );
+});
+
+test('hooks for saved tensors keep what a tensor is lifted to', () => {
+  const kept = <T>(work: () => T): T =>
+    autograd.graph.savedTensorsHooks(
+      (x) => x,
+      (x) => x,
+      work,
+    );
+  const f = (t: Tensor): Tensor => t.exp().mul(t).sum();
+  const x = constant([0.1, 0.2]);
+  assert.deepEqual(values(kept(() => hessian(f)(x))), values(hessian(f)(x)));
+});
