@@ -96,18 +96,27 @@ function release<T extends Tree>(tree: T): T {
   });
 }
 
-/** A function, from tensors to tensors, that transforms take. */
-// biome-ignore lint/suspicious/noExplicitAny: the bound of a type parameter, which infers the exact parameters
-type Transformable = (...args: any[]) => any;
+/** One argument or several, by their positions. */
+export type Positions = number | readonly number[];
 
-export interface GradOptions {
-  /** The positions of the arguments to differentiate with respect to. */
-  readonly argnums?: number | readonly number[];
-  /** Whether the function returns [value, aux], of which only the value is differentiated. */
-  readonly hasAux?: boolean;
+/** The arguments at the positions `N`. */
+type Chosen<Args extends readonly unknown[], N extends Positions> = N extends readonly number[]
+  ? { -readonly [K in keyof N]: Args[N[K] & number] }
+  : Args[N & number];
+
+/** The Jacobian of one tensor with respect to another is a tensor; between structures of tensors it is a structure of such. */
+type Jacobian<Out, In> = Out extends Tensor ? (In extends Tensor ? Tensor : Tree) : Tree;
+
+/** What to differentiate with respect to: positions, or an object that has them. */
+type Argnums<N extends Positions> = N | { readonly argnums?: N };
+
+/** The same for a function that returns [value, aux], of which only the value is differentiated. */
+export interface WithAux<N extends Positions> {
+  readonly argnums?: N;
+  readonly hasAux: true;
 }
 
-function positions(call: string, argnums: number | readonly number[], count: number): number[] {
+function positions(call: string, argnums: Positions, count: number): number[] {
   return (typeof argnums === 'number' ? [argnums] : [...argnums]).map((k) => {
     const position = k < 0 ? k + count : k;
     if (!Number.isInteger(k) || position < 0 || position >= count) {
@@ -117,17 +126,22 @@ function positions(call: string, argnums: number | readonly number[], count: num
   });
 }
 
-const gradOptions = (call: string, given: number | readonly number[] | GradOptions): Required<GradOptions> => {
-  const options = isOptions(given) ? (given as GradOptions) : { argnums: given as number };
+interface GradOptions {
+  readonly argnums: Positions;
+  readonly hasAux: boolean;
+}
+
+function gradOptions(call: string, given: Argnums<Positions> | WithAux<Positions>): GradOptions {
+  const options = isOptions(given) ? given : { argnums: given };
   checkOptions(call, options, ['argnums', 'hasAux']);
-  return { argnums: options.argnums ?? 0, hasAux: options.hasAux ?? false };
-};
+  return { argnums: 0, hasAux: false, ...options } as GradOptions;
+}
 
 /** The given arguments, some of them replaced. */
 const replaced = <T>(args: readonly T[], at: readonly number[], by: readonly T[]): T[] =>
   args.map((x, k) => (at.includes(k) ? by[at.indexOf(k)] : x));
 
-const one = <T>(list: readonly T[], argnums: number | readonly number[]): T | readonly T[] =>
+const one = <T>(list: readonly T[], argnums: Positions): T | readonly T[] =>
   typeof argnums === 'number' ? list[0] : list;
 
 /** The gradients of `outputs` with respect to all leaves of `args`, zeros where nothing depends on them, shaped as `args`. */
@@ -155,14 +169,25 @@ function pull<Args extends readonly Tree[]>(outputs: Tensor[], args: Args, cotan
  * `argnums` a list, an array of gradients; with `hasAux`, [gradient, [value, aux]].
  * @throws if the function does not return a tensor of one element without dimensions
  */
-export function gradAndValue<F extends Transformable>(f: F, options: number | readonly number[] | GradOptions = {}) {
+export function gradAndValue<Args extends readonly unknown[], const N extends Positions = 0>(
+  f: (...args: Args) => Tensor,
+  options?: Argnums<N>,
+): (...args: Args) => [gradient: Chosen<Args, N>, value: Tensor];
+export function gradAndValue<Args extends readonly unknown[], Aux extends Tree, const N extends Positions = 0>(
+  f: (...args: Args) => readonly [value: Tensor, aux: Aux],
+  options: WithAux<N>,
+): (...args: Args) => [gradient: Chosen<Args, N>, valueAndAux: [value: Tensor, aux: Aux]];
+export function gradAndValue(
+  f: (...args: readonly unknown[]) => Tree,
+  options: Argnums<Positions> | WithAux<Positions> = {},
+) {
   const { argnums, hasAux } = gradOptions('gradAndValue', options);
-  return (...args: Parameters<F>): [Tree, Tree] => {
+  return (...args: readonly unknown[]): [Tree, Tree] => {
     const chosen = positions('gradAndValue', argnums, args.length);
     return withArguments(
       chosen.map((k) => args[k] as Tree),
       (fresh) => {
-        const result = f(...replaced(args as readonly unknown[], chosen, fresh)) as Tree;
+        const result = f(...replaced(args, chosen, fresh));
         const [value, aux] = hasAux ? (result as readonly Tree[]) : [result];
         if (!(value instanceof Tensor) || value.ndim !== 0) {
           throw new AdjointError(
@@ -181,12 +206,24 @@ export function gradAndValue<F extends Transformable>(f: F, options: number | re
  * The function that computes the gradient of a scalar function with respect to one or several of its arguments (torch.func.grad). With
  * `hasAux`, [gradient, aux]. Nests: `grad(grad(f))` is the second derivative.
  */
-export function grad<F extends Transformable>(f: F, options: number | readonly number[] | GradOptions = {}) {
-  const both = gradAndValue(f, options);
-  const { hasAux } = gradOptions('grad', options);
-  return (...args: Parameters<F>): Tree => {
-    const [gradient, value] = both(...args);
-    return hasAux ? [gradient, (value as readonly Tree[])[1]] : gradient;
+export function grad<Args extends readonly unknown[], const N extends Positions = 0>(
+  f: (...args: Args) => Tensor,
+  options?: Argnums<N>,
+): (...args: Args) => Chosen<Args, N>;
+export function grad<Args extends readonly unknown[], Aux extends Tree, const N extends Positions = 0>(
+  f: (...args: Args) => readonly [value: Tensor, aux: Aux],
+  options: WithAux<N>,
+): (...args: Args) => [gradient: Chosen<Args, N>, aux: Aux];
+export function grad(f: (...args: readonly unknown[]) => Tree, options: Argnums<Positions> | WithAux<Positions> = {}) {
+  const { argnums, hasAux } = gradOptions('grad', options);
+  if (!hasAux) {
+    const both = gradAndValue(f as (...args: readonly unknown[]) => Tensor, { argnums });
+    return (...args: readonly unknown[]) => both(...args)[0];
+  }
+  const all = gradAndValue(f as (...args: readonly unknown[]) => readonly [Tensor, Tree], { argnums, hasAux });
+  return (...args: readonly unknown[]) => {
+    const [gradient, [, aux]] = all(...args);
+    return [gradient, aux];
   };
 }
 
@@ -411,15 +448,15 @@ const only = (leaves: readonly Tensor[], chosen: number, vector: Tensor): Tensor
  * The function that computes the Jacobian of `f` with respect to one or several arguments, by reverse mode: all rows at once, as one batch
  * (torch.func.jacrev). It has the shape of the output followed by that of the input.
  */
-export function jacrev<F extends Transformable>(
-  f: F,
-  options: number | readonly number[] | { argnums?: number | readonly number[] } = {},
-) {
+export function jacrev<Args extends readonly unknown[], Out extends Tree, const N extends Positions = 0>(
+  f: (...args: Args) => Out,
+  options?: Argnums<N>,
+): (...args: Args) => Jacobian<Out, Chosen<Args, N>>;
+export function jacrev(f: (...args: readonly unknown[]) => Tree, options: Argnums<Positions> = {}) {
   const { argnums } = gradOptions('jacrev', options);
-  return (...args: Parameters<F>): Tree => {
+  return (...args: readonly unknown[]): Tree => {
     const chosen = positions('jacrev', argnums, args.length);
-    const differentiated = (...own: readonly Tree[]): Tree =>
-      f(...replaced(args as readonly unknown[], chosen, own)) as Tree;
+    const differentiated = (...own: readonly Tree[]): Tree => f(...replaced(args, chosen, own));
     const [output, pullBack] = vjp(differentiated, ...chosen.map((k) => args[k] as Tree));
     const outputs = leavesOf(output);
     const rows = outputs.map((y, k) =>
@@ -442,17 +479,17 @@ export function jacrev<F extends Transformable>(
  * The function that computes the Jacobian of `f` with respect to one or several arguments, by forward mode: all columns at once, as one batch
  * (torch.func.jacfwd). It has the shape of the output followed by that of the input.
  */
-export function jacfwd<F extends Transformable>(
-  f: F,
-  options: number | readonly number[] | { argnums?: number | readonly number[] } = {},
-) {
+export function jacfwd<Args extends readonly unknown[], Out extends Tree, const N extends Positions = 0>(
+  f: (...args: Args) => Out,
+  options?: Argnums<N>,
+): (...args: Args) => Jacobian<Out, Chosen<Args, N>>;
+export function jacfwd(f: (...args: readonly unknown[]) => Tree, options: Argnums<Positions> = {}) {
   const { argnums } = gradOptions('jacfwd', options);
-  return (...args: Parameters<F>): Tree => {
+  return (...args: readonly unknown[]): Tree => {
     const chosen = positions('jacfwd', argnums, args.length);
     const own = chosen.map((k) => args[k] as Tree);
     const inputs = own.flatMap(leavesOf);
-    const differentiated = (...fresh: readonly Tree[]): Tree =>
-      f(...replaced(args as readonly unknown[], chosen, fresh)) as Tree;
+    const differentiated = (...fresh: readonly Tree[]): Tree => f(...replaced(args, chosen, fresh));
     const columns = inputs.map((x, k) =>
       vmap((vector: Tensor) => {
         let next = 0;
@@ -493,9 +530,10 @@ function withTrees(tree: Tree, trees: readonly Tree[]): Tree {
 }
 
 /** The function that computes the Hessian of a scalar function: forward mode over reverse (torch.func.hessian). */
-export function hessian<F extends Transformable>(
-  f: F,
-  options: number | readonly number[] | { argnums?: number | readonly number[] } = {},
-) {
+export function hessian<Args extends readonly unknown[], const N extends Positions = 0>(
+  f: (...args: Args) => Tensor,
+  options?: Argnums<N>,
+): (...args: Args) => Jacobian<Chosen<Args, N>, Chosen<Args, N>>;
+export function hessian(f: (...args: readonly unknown[]) => Tensor, options: Argnums<Positions> = {}) {
   return jacfwd(jacrev(f, options), options);
 }

@@ -11,15 +11,15 @@ const close = (a: unknown, b: unknown, tolerance = 1e-5): void => {
 };
 
 test('grad nests, and results are outside the graph', () => {
-  const first = func.grad((x: Tensor) => x.sin())(tensor(1)) as Tensor;
-  const second = func.grad((x: Tensor) => func.grad((y: Tensor) => y.sin())(x) as Tensor)(tensor(1)) as Tensor;
+  const first = func.grad((x: Tensor) => x.sin())(tensor(1));
+  const second = func.grad((x: Tensor) => func.grad((y: Tensor) => y.sin())(x))(tensor(1));
   close(first, tensor(Math.cos(1)));
   close(second, tensor(-Math.sin(1)));
   assert.equal(second.requiresGrad, false);
 });
 
 test('nested derivatives keep their variables apart', () => {
-  const reverse = func.grad((x: Tensor) => x.mul(func.grad((y: Tensor) => x.add(y))(tensor(1)) as Tensor))(tensor(1));
+  const reverse = func.grad((x: Tensor) => x.mul(func.grad((y: Tensor) => x.add(y))(tensor(1))))(tensor(1));
   close(reverse, tensor(1));
   const forward = func.jvp(
     (x: Tensor) => x.mul(func.jvp((y: Tensor) => x.mul(y), [tensor(2)], [tensor(1)])[1]),
@@ -32,7 +32,7 @@ test('nested derivatives keep their variables apart', () => {
 
 test('transforms compose with the graph outside', () => {
   const w = tensor(2, { requiresGrad: true });
-  const g = func.grad((x: Tensor) => x.square().mul(w))(tensor(3)) as Tensor;
+  const g = func.grad((x: Tensor) => x.square().mul(w))(tensor(3));
   assert.equal(g.item(), 12);
   g.backward();
   assert.equal(w.grad?.item(), 6);
@@ -71,7 +71,7 @@ test('Jacobians by both modes, and Hessians', () => {
   close(func.jacrev(f)(x), want);
   close(func.jacfwd(f)(x), want);
   const g = (p: Tensor): Tensor => p.pow(3).sum().mul(p.prod());
-  const hessian = func.hessian(g)(x) as Tensor;
+  const hessian = func.hessian(g)(x);
   const leaf = x.detach().requiresGrad_();
   const [gradient] = autograd.grad(g(leaf), leaf, { createGraph: true });
   const rows = [0, 1, 2].map((i) => autograd.grad(gradient.select(0, i), leaf, { retainGraph: true })[0]);
@@ -103,10 +103,10 @@ test('gradients for each sample', () => {
   manualSeed(2);
   const [w, x, y] = [randn(3, 4), randn(5, 4), randn(5, 3)];
   const loss = (weight: Tensor, input: Tensor, target: Tensor): Tensor => weight.mv(input).sub(target).square().sum();
-  const perSample = func.vmap((a: Tensor, b: Tensor, c: Tensor) => func.grad(loss)(a, b, c) as Tensor, {
+  const perSample = func.vmap((a: Tensor, b: Tensor, c: Tensor) => func.grad(loss)(a, b, c), {
     inDims: [null, 0, 0],
   })(w, x, y);
-  const loop = [0, 1, 2, 3, 4].map((i) => func.grad(loss)(w, x.select(0, i), y.select(0, i)) as Tensor);
+  const loop = [0, 1, 2, 3, 4].map((i) => func.grad(loss)(w, x.select(0, i), y.select(0, i)));
   close(perSample, stack(loop));
 });
 
