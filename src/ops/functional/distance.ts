@@ -48,7 +48,9 @@ export const pdist = named('pdist', ['p'], (x: Tensor, p: number = 2): Tensor =>
     }
   }
   const select = (list: number[]): Tensor => x.indexSelect(0, fromElements(list, [list.length], 'int32'));
-  return select(first).sub(select(second)).norm(p, -1);
+  const differences = select(first).sub(select(second));
+  // the number of those that are not 0, which has a gradient, if of 0
+  return p === 0 ? differences.sign().abs().sum(-1) : differences.norm(p, -1);
 });
 
 /** x divided by its p-norm along `dim`, or by eps where that is more (torch.nn.functional.normalize). */

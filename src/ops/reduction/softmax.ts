@@ -31,11 +31,11 @@ const InnerProduct: Primitive<number> = primitive<number>(
 const alongNext = (operator: Primitive<number>): Primitive<number> =>
   withBatchRule(operator, (dim, inputs, batched) => {
     const { shape } = inputs[batched.indexOf(true)] as Tensor;
-    return run(
-      operator,
-      dim + 1,
-      inputs.map((x, k) => (batched[k] ? x : (x as Tensor).expand(shape))),
-    );
+    const examples = inputs.map((x, k) => (batched[k] ? (x as Tensor) : (x as Tensor).expand(shape)));
+    if (shape.length > 1) return run(operator, dim + 1, examples);
+    // an example without dimensions counts as one with a single element
+    const lines = examples.map((x) => x.unsqueeze(1));
+    return (run(operator, 1, lines) as Tensor).squeeze(1);
   });
 alongNext(InnerProduct);
 const ofSoftmax = new Pointwise('SoftmaxBackwardData', (g, y, common) => s.mul(y, s.sub(g, common)), 3);
