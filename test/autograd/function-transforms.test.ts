@@ -121,7 +121,7 @@ describe('jvp', () => {
   });
 
   test('of an input that is returned, and of one that was written to', () => {
-    class Identity extends autograd.Function {
+    class Unchanged extends autograd.Function {
       static forward(_: Ctx, x: Tensor): Tensor {
         return x;
       }
@@ -143,7 +143,7 @@ describe('jvp', () => {
     }
     dualLevel(() => {
       const x = makeDual(constant([1, 2]), constant([1, 10]));
-      const y = Identity.apply(x);
+      const y = Unchanged.apply(x);
       assert.deepEqual(
         [values(unpackDual(y).tangent), values(unpackDual(x).tangent)],
         [

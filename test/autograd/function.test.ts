@@ -43,7 +43,7 @@ class Scale extends autograd.Function {
 }
 
 /** Returns its input, and says that its derivative is 2. */
-class Identity extends autograd.Function {
+class Unchanged extends autograd.Function {
   static forward(_: Ctx, x: Tensor): Tensor {
     return x;
   }
@@ -195,7 +195,7 @@ describe('a custom function', () => {
   test('has hooks like any node', () => {
     const seen: unknown[] = [];
     const x = leaf(1, 2);
-    const y = Identity.apply(x);
+    const y = Unchanged.apply(x);
     y.gradFn?.registerPrehook((outputs) => void seen.push(outputs.map((g) => g?.tolist())));
     y.gradFn?.registerHook((inputs) => void seen.push(inputs.map((g) => g?.tolist())));
     y.sum().backward();
@@ -572,9 +572,9 @@ describe('setupContext', () => {
 describe('an input as the result', () => {
   test('is a view of it with a history of its own', () => {
     const x = leaf(1, 2);
-    const y = Identity.apply(x);
+    const y = Unchanged.apply(x);
     assert.notEqual(y, x);
-    assert.equal(nodeName(y), 'IdentityBackward');
+    assert.equal(nodeName(y), 'UnchangedBackward');
     y.sum().backward();
     assert.deepEqual(gradOf(x), [2, 2]);
   });
@@ -597,10 +597,10 @@ describe('an input as the result', () => {
 
   test('is another tensor even where nothing is recorded', () => {
     const x = leaf(1, 2);
-    const y = noGrad(() => Identity.apply(x));
+    const y = noGrad(() => Unchanged.apply(x));
     assert.deepEqual([y === x, y.requiresGrad, x.requiresGrad], [false, false, true]);
     const c = constant(1, 2);
-    const d = Identity.apply(c);
+    const d = Unchanged.apply(c);
     assert.notEqual(d, c);
     d.add_(1);
     assert.deepEqual(c.tolist(), [2, 3]);
@@ -636,10 +636,10 @@ describe('an input as the result', () => {
       }
     }
     const x = leaf(1, 2);
-    assert.throws(() => Identity.apply(x.mul(1)).add_(1), {
+    assert.throws(() => Unchanged.apply(x.mul(1)).add_(1), {
       code: 'inplace',
       message:
-        /^Output 0 of IdentityBackward is a view and is being modified inplace\. This view was created inside a custom Function/,
+        /^Output 0 of UnchangedBackward is a view and is being modified inplace\. This view was created inside a custom Function/,
     });
     assert.throws(() => Reshape.apply(x.mul(1)).add_(1), custom);
     assert.throws(() => Reshape.apply(constant(1, 2)).add_(x.view(2, 1)), custom);
@@ -647,7 +647,7 @@ describe('an input as the result', () => {
     assert.deepEqual([unrecorded.requiresGrad, unrecorded.isLeaf], [true, true]);
     assert.throws(() => unrecorded.add_(1), custom);
     const base = x.mul(1);
-    const y = Identity.apply(base);
+    const y = Unchanged.apply(base);
     base.add_(1);
     assert.throws(
       () => y.gradFn,
