@@ -1,16 +1,13 @@
-/**
- * Derivatives of functions of tensors, as functions: torch.autograd.functional. Unlike the rest of this folder it stands above the
- * operators: it uses them, and they know nothing of it.
- */
+/** Derivatives of functions of tensors, as functions: torch.autograd.functional. */
 import { filled, zerosLike } from '../core/creation.ts';
+import { type Arguments, positional } from '../core/named.ts';
 import { sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
-import { type Arguments, positional } from '../ops/named.ts';
-import { stack } from '../ops/view/join.ts';
 import { grad } from './backward.ts';
 import { jvp as jvpByForwardMode, vmap } from './func.ts';
 import { enableGrad } from './modes.ts';
+import { together } from './vmap.ts';
 
 /** One tensor or several, where PyTorch has a tensor or a tuple. */
 type Tensors = Tensor | readonly Tensor[];
@@ -433,7 +430,7 @@ function blockRow(y: Tensor, i: number, inputs: readonly Tensor[], options: Opti
   );
   return inputs.map((x, j) => {
     const shape = [...y.shape, ...x.shape];
-    return rows.length === 0 ? filled(shape, 0, x.dtype) : stack(rows.map((row) => row[j])).view(shape);
+    return rows.length === 0 ? filled(shape, 0, x.dtype) : together(rows.map((row) => row[j])).view(shape);
   });
 }
 

@@ -100,15 +100,13 @@ export class BatchLevel extends Level {
         values.map((x, k) => (batched[k] ? (x as Tensor).select(0, i) : x)),
       ),
     );
-    const join = (parts: readonly Tensor[]): Tensor => apply(Together, undefined, parts);
     const [first] = runs;
     return Array.isArray(first)
-      ? first.map((_, j) => join((runs as Tensor[][]).map((r) => r[j])))
-      : join(runs as Tensor[]);
+      ? first.map((_, j) => together((runs as Tensor[][]).map((r) => r[j])))
+      : together(runs as Tensor[]);
   }
 }
 
-/** One result for each example, as a batch. */
 const Together = primitive(
   'Stack',
   (_, ...parts) => {
@@ -118,6 +116,9 @@ const Together = primitive(
   },
   (k) => vjp((g) => g.select(0, k)),
 );
+
+/** Tensors of one shape along a new first dimension. */
+export const together = (parts: readonly Tensor[]): Tensor => apply(Together, undefined, parts);
 
 /** Gives all examples as many dimensions as the one that has most, so that batches broadcast example by example. */
 function alignExamples(values: readonly Operand[], batched: readonly boolean[]): Operand[] {

@@ -1,9 +1,9 @@
 /** Activations as modules: each computes the function of the same name in nn.functional, with its options. */
 import type { DType } from '../core/dtype.ts';
+import { type Arguments, positional } from '../core/named.ts';
 import { checkSize } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
-import { type Arguments, positional } from '../ops/named.ts';
 import { unsetParameter } from './factory.ts';
 import { ofOne, showOptions } from './from-function.ts';
 import * as F from './functional.ts';

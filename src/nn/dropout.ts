@@ -1,7 +1,8 @@
 /** Dropout as modules: in training mode only. */
+
+import { type Arguments, positional } from '../core/named.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
-import { type Arguments, positional } from '../ops/named.ts';
 import * as F from './functional.ts';
 import { Module } from './module.ts';
 import { pythonBool, pythonFloat } from './repr.ts';

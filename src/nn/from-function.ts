@@ -1,6 +1,7 @@
 /** Modules without parameters: a function of tensors, whose options are the module's fields. */
+
+import { positional } from '../core/named.ts';
 import { Tensor } from '../core/tensor.ts';
-import { positional } from '../ops/named.ts';
 import { Module } from './module.ts';
 import { pythonBool, pythonFloat } from './repr.ts';
 

@@ -1,7 +1,7 @@
 /** torch.nn.functional: the operators of neural networks as functions. */
 import type { DType } from '../core/dtype.ts';
+import { named } from '../core/named.ts';
 import type { Tensor } from '../core/tensor.ts';
-import { named } from '../ops/named.ts';
 import { softmax } from '../ops/reduction/softmax.ts';
 
 export * from '../ops/functional/activation.ts';

@@ -4,10 +4,10 @@
  */
 import { noGrad } from '../autograd/modes.ts';
 import { emptyLike, eye, tensor as tensorOf } from '../core/creation.ts';
+import { named } from '../core/named.ts';
 import { numelOf, showShape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
-import { named } from '../ops/named.ts';
 import { where } from '../ops/pointwise/where.ts';
 import type { GeneratorOption } from '../ops/random/sampling.ts';
 

@@ -1,8 +1,8 @@
 /** Modules of linear maps. */
 import type { DType } from '../core/dtype.ts';
+import { type Arguments, positional } from '../core/named.ts';
 import { checkSize } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
-import { type Arguments, positional } from '../ops/named.ts';
 import { unsetParameter } from './factory.ts';
 import * as F from './functional.ts';
 import * as init from './init.ts';

@@ -1,9 +1,9 @@
 /** Normalisation as modules. */
 import type { DType } from '../core/dtype.ts';
+import { type Arguments, positional } from '../core/named.ts';
 import { checkSize } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
-import { type Arguments, positional } from '../ops/named.ts';
 import { type ParameterOptions, unsetParameter } from './factory.ts';
 import * as F from './functional.ts';
 import * as init from './init.ts';

@@ -1,6 +1,7 @@
 /** Modules that change shapes only. */
+
+import { type Arguments, positional } from '../core/named.ts';
 import type { Tensor } from '../core/tensor.ts';
-import { type Arguments, positional } from '../ops/named.ts';
 import { Module } from './module.ts';
 import { pythonTuple } from './repr.ts';
 

@@ -1,10 +1,10 @@
 import { noGrad } from '../autograd/modes.ts';
 import type { DType } from '../core/dtype.ts';
+import { type Arguments, positional } from '../core/named.ts';
 import { isOptions } from '../core/options.ts';
 import { checkSize } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
-import { type Arguments, positional } from '../ops/named.ts';
 import { unsetParameter } from './factory.ts';
 import * as F from './functional.ts';
 import * as init from './init.ts';

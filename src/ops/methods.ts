@@ -1,4 +1,6 @@
 /** Makes the operators methods of Tensor, in types and at run time. */
+
+import type { Methods } from '../core/named.ts';
 import { Tensor } from '../core/tensor.ts';
 import { hardshrink, prelu } from './functional/activation.ts';
 import * as gatherScatter from './indexing/gather-scatter.ts';
@@ -7,7 +9,6 @@ import * as indexingInplace from './indexing/indexing-inplace.ts';
 import * as sorting from './indexing/sorting.ts';
 import * as addedProduct from './linalg/added-product.ts';
 import * as linalg from './linalg/linalg.ts';
-import type { Methods } from './named.ts';
 import * as comparison from './pointwise/comparison.ts';
 import * as inplace from './pointwise/inplace.ts';
 import * as pointwise from './pointwise/pointwise.ts';

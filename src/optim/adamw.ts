@@ -1,4 +1,4 @@
-import { type Arguments, positional } from '../ops/named.ts';
+import { type Arguments, positional } from '../core/named.ts';
 import { Adam, type AdamOptions } from './adam.ts';
 import type { OptimizerParams } from './optimizer.ts';
 

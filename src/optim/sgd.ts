@@ -1,7 +1,7 @@
+import { type Arguments, positional } from '../core/named.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import * as s from '../kernels/expr.ts';
-import { type Arguments, positional } from '../ops/named.ts';
 import { Pointwise } from '../ops/pointwise/pointwise-operator.ts';
 import { direction, directionOf } from './direction.ts';
 import { checkOption, Optimizer, type OptimizerParams, type ParamGroup } from './optimizer.ts';

@@ -6,12 +6,12 @@
  */
 import type { Scalar } from '../../core/dtype.ts';
 import { defaultGenerator } from '../../core/generator.ts';
+import { type Arguments, named } from '../../core/named.ts';
 import { checkDim, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import type { Expr } from '../../kernels/expr.ts';
 import * as s from '../../kernels/expr.ts';
-import { type Arguments, named } from '../named.ts';
 import { Pointwise, tensorOperand } from '../pointwise/pointwise-operator.ts';
 
 /** The operator to apply to the input, and its further operands. */

@@ -1,8 +1,8 @@
 import { filled, ones } from '../../core/creation.ts';
+import { named } from '../../core/named.ts';
 import { showShape } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError } from '../../errors.ts';
-import { named } from '../named.ts';
 import { dropout } from './dropout.ts';
 
 /**

@@ -2,11 +2,11 @@
 import { apply, type Primitive, primitive, vjp } from '../../autograd/primitive.ts';
 import { filled, fromElements } from '../../core/creation.ts';
 import { isFloatingPoint } from '../../core/dtype.ts';
+import { named } from '../../core/named.ts';
 import { numelOf, type Shape, sameShape, showShape } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import * as s from '../../kernels/expr.ts';
-import { named } from '../named.ts';
 import { Pointwise } from '../pointwise/pointwise-operator.ts';
 import { checkReduction, checkTensors, type LossReduction, reduced } from './loss.ts';
 

@@ -1,10 +1,10 @@
 /** Distances and angles between vectors, and vectors of length 1. */
 import { noGrad } from '../../autograd/modes.ts';
 import { fromElements } from '../../core/creation.ts';
+import { named } from '../../core/named.ts';
 import { showShape } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError } from '../../errors.ts';
-import { named } from '../named.ts';
 import { tensorOperand } from '../pointwise/pointwise-operator.ts';
 import { broadcastTensors } from '../view/join.ts';
 

@@ -1,9 +1,10 @@
 /** Dropout: elements or whole channels set to 0 at random, drawn as PyTorch draws them; without `training` all give back their input. */
+
+import { named } from '../../core/named.ts';
 import { showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import * as s from '../../kernels/expr.ts';
-import { named } from '../named.ts';
 import { Pointwise, tensorOperand } from '../pointwise/pointwise-operator.ts';
 import { bernoulli_ } from '../random/random.ts';
 import { laidOutLike } from '../random/sampling.ts';

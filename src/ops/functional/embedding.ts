@@ -3,10 +3,10 @@ import { noGrad } from '../../autograd/modes.ts';
 import { apply, primitive, vjp } from '../../autograd/primitive.ts';
 import { filled, fromElements } from '../../core/creation.ts';
 import { isFloatingPoint } from '../../core/dtype.ts';
+import { named } from '../../core/named.ts';
 import { showShape } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
-import { named } from '../named.ts';
 import { tensorOperand } from '../pointwise/pointwise-operator.ts';
 
 interface Lookup {

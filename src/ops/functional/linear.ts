@@ -1,11 +1,12 @@
 /** The maps of neural networks that are products with a weight (torch.nn.functional). */
+
+import { named } from '../../core/named.ts';
 import { numelOf, sameShape, showShape } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError } from '../../errors.ts';
 import { addmm } from '../linalg/added-product.ts';
 import { matmul, mm } from '../linalg/linalg.ts';
 import { checkOperands, checkRank, multiplyBatches, unsafeView } from '../linalg/product.ts';
-import { named } from '../named.ts';
 import { add } from '../pointwise/pointwise.ts';
 import { permute, reshape, t, unsqueeze, view } from '../view/view.ts';
 

@@ -5,12 +5,12 @@
 import { noGrad } from '../../autograd/modes.ts';
 import { apply, type OperatorNode, type Primitive, primitive, type Vjp, vjp } from '../../autograd/primitive.ts';
 import { filled } from '../../core/creation.ts';
+import { named } from '../../core/named.ts';
 import { broadcastShapes, numelOf, type Shape, sameShape, showShape } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import type { Expr } from '../../kernels/expr.ts';
 import * as s from '../../kernels/expr.ts';
-import { named } from '../named.ts';
 import { Pointwise, tensorOperand } from '../pointwise/pointwise-operator.ts';
 
 /** What becomes of the losses of all elements or samples. */

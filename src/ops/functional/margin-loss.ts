@@ -1,11 +1,11 @@
 /** Losses that are 0, or little, where a margin is kept. */
 import { filled, fromElements } from '../../core/creation.ts';
 import { isFloatingPoint } from '../../core/dtype.ts';
+import { named } from '../../core/named.ts';
 import { showShape } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import * as s from '../../kernels/expr.ts';
-import { named } from '../named.ts';
 import { where } from '../pointwise/where.ts';
 import { logsigmoid } from './activation.ts';
 import { pairwiseDistance } from './distance.ts';

@@ -14,11 +14,11 @@ import {
   type Vjp,
   vjp,
 } from '../../autograd/primitive.ts';
+import { named } from '../../core/named.ts';
 import { checkSize, numelOf, type Shape, sameShape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import * as s from '../../kernels/expr.ts';
-import { named } from '../named.ts';
 import { Pointwise, tensorOperand } from '../pointwise/pointwise-operator.ts';
 import { varMean } from '../reduction/variance.ts';
 import { constantPadNd } from './padding.ts';

@@ -1,10 +1,10 @@
 /** Padding: a border around the elements, constant or made of the elements themselves. */
 import { apply, type Primitive, primitive, vjp } from '../../autograd/primitive.ts';
 import { filled, fromElements } from '../../core/creation.ts';
+import { named } from '../../core/named.ts';
 import { type Shape, showShape } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
-import { named } from '../named.ts';
 import { tensorOperand } from '../pointwise/pointwise-operator.ts';
 
 /** How many elements to add before and after those of each dimension, the last dimension first; negative numbers take away. */

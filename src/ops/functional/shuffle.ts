@@ -1,8 +1,9 @@
 /** Channels moved into pixels and back. */
+
+import { named } from '../../core/named.ts';
 import { checkSize, showShape } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError } from '../../errors.ts';
-import { named } from '../named.ts';
 
 /** The batch dimensions and the last three, or an error. */
 function image(call: string, x: Tensor): [batch: number[], channels: number, height: number, width: number] {

@@ -5,12 +5,12 @@
 import { apply, type Operand, type Primitive, primitive, vjp } from '../../autograd/primitive.ts';
 import { filled } from '../../core/creation.ts';
 import type { Scalar } from '../../core/dtype.ts';
+import { named } from '../../core/named.ts';
 import { broadcastShapes, checkDim, type Shape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import type { Combination } from '../../kernels/gather.ts';
 import { collect, deposit } from '../launch/gather.ts';
-import { named } from '../named.ts';
 import { where } from '../pointwise/where.ts';
 import { slice } from '../view/part.ts';
 import { checkValues, type Overwriting, overwriter, overwriting, shaped, spread, writeInto } from './overwriting.ts';

@@ -5,8 +5,8 @@
  * @throws as the function does, before anything is written, or if the first argument is a leaf that requires grad while the graph is recorded
  */
 import type { Scalar } from '../../core/dtype.ts';
+import { named } from '../../core/named.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import { named } from '../named.ts';
 import * as along from './gather-scatter.ts';
 import type { IndexItem } from './index-expression.ts';
 import * as indexing from './indexing.ts';

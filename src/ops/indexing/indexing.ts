@@ -2,12 +2,12 @@
 import { apply, type Primitive, primitive, vjp } from '../../autograd/primitive.ts';
 import { arange, filled, fromElements } from '../../core/creation.ts';
 import type { Scalar } from '../../core/dtype.ts';
+import { named } from '../../core/named.ts';
 import { checkOptions } from '../../core/options.ts';
 import { broadcastShapes, sameShape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import { collect, deposit } from '../launch/gather.ts';
-import { named } from '../named.ts';
 import type { IndexItem } from './index-expression.ts';
 import { readItems, replaceItems } from './items.ts';
 import { checkValues, type Overwriting, overwriter, overwriting, shaped, writeInto } from './overwriting.ts';

@@ -2,10 +2,10 @@
 import { apply, applyInPlace, type Operand, type Primitive, type Vjp } from '../../autograd/primitive.ts';
 import { filled } from '../../core/creation.ts';
 import type { DType } from '../../core/dtype.ts';
+import { type Arguments, named } from '../../core/named.ts';
 import { type Shape, sameShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
-import { type Arguments, named } from '../named.ts';
 
 /** A primitive that is given by what it writes into its first input. */
 export interface Overwriting<P> extends Primitive<P> {

@@ -6,11 +6,11 @@
 import type { Gradients } from '../../autograd/node.ts';
 import { applySeveral, type Primitive, primitiveOfSeveral, result, vjp } from '../../autograd/primitive.ts';
 import { filled, fromElements } from '../../core/creation.ts';
+import { named } from '../../core/named.ts';
 import { checkDim } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import { keysOf, smallest } from '../../kernels/sort.ts';
-import { named } from '../named.ts';
 import type { ValuesAndIndices } from '../reduction/along.ts';
 
 interface Selection {

@@ -4,13 +4,13 @@
  */
 import { apply, applyInPlace, type Primitive, primitive, vjp, withBatchRule } from '../../autograd/primitive.ts';
 import { isFloatingPoint, type Scalar } from '../../core/dtype.ts';
+import { named } from '../../core/named.ts';
 import { type Shape, sameShape, showShape } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError } from '../../errors.ts';
 import * as s from '../../kernels/expr.ts';
 import { launchPointwise, type PointwiseCode } from '../launch/pointwise.ts';
 import { multiply } from '../launch/product.ts';
-import { named } from '../named.ts';
 import { mul } from '../pointwise/pointwise.ts';
 import { expand, permute, reshape, t } from '../view/view.ts';
 import { matmul, mm, mv, outer } from './linalg.ts';

@@ -1,8 +1,9 @@
 /** Sums of products in index notation, and over pairs of dimensions. */
+
+import { named } from '../../core/named.ts';
 import { checkDim, showShape } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
-import { named } from '../named.ts';
 import { tensorOperand } from '../pointwise/pointwise-operator.ts';
 import { diagonal } from '../view/view.ts';
 import { arranged, contract, type Labelled, summed } from './contract.ts';

@@ -1,7 +1,8 @@
 /** Products of torch.linalg that are no methods. */
+
+import { named } from '../../core/named.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
-import { named } from '../named.ts';
 import { mul } from '../pointwise/pointwise.ts';
 import { tensorOperand } from '../pointwise/pointwise-operator.ts';
 import { sum } from '../reduction/reduction.ts';

@@ -1,10 +1,10 @@
 /** What the operators on matrices have in common: what can be multiplied, and the products without and with a record. */
 import { apply, type Primitive, primitive, vjp, withBatchRule } from '../../autograd/primitive.ts';
+import { checkTensor } from '../../core/named.ts';
 import { contiguousStrides, type Shape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError } from '../../errors.ts';
 import { multiply } from '../launch/product.ts';
-import { checkTensor } from '../named.ts';
 import { reshape, transpose } from '../view/view.ts';
 
 /** Throws unless all operands are tensors of one dtype that has products. */

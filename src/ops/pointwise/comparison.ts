@@ -1,10 +1,10 @@
 /** Tensors compared as a whole, and up to rounding. */
 import { isFloatingPoint } from '../../core/dtype.ts';
+import { named } from '../../core/named.ts';
 import { sameShape } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import * as s from '../../kernels/expr.ts';
-import { named } from '../named.ts';
 import { eq } from './pointwise.ts';
 import { Pointwise, tensorOperand } from './pointwise-operator.ts';
 

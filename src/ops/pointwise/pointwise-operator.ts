@@ -14,13 +14,13 @@ import {
   resultType,
   type Scalar,
 } from '../../core/dtype.ts';
+import { type Arguments, checkTensor, namedAfterAny } from '../../core/named.ts';
 import { broadcastShapes, type Shape, sameShape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import type { Expr } from '../../kernels/expr.ts';
 import * as s from '../../kernels/expr.ts';
 import { launchPointwise, type PointwiseCode } from '../launch/pointwise.ts';
-import { type Arguments, checkTensor, namedAfterAny } from '../named.ts';
 import { derivative } from './differentiate.ts';
 
 type Expression = (...inputs: Expr[]) => Expr;

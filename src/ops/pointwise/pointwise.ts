@@ -6,12 +6,12 @@
  * give floating results for integers.
  */
 import { isFloatingPoint, type Scalar } from '../../core/dtype.ts';
+import { named } from '../../core/named.ts';
 import { showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import type { Expr } from '../../kernels/expr.ts';
 import * as s from '../../kernels/expr.ts';
-import { named } from '../named.ts';
 import { binary, Pointwise, type PointwiseOptions, pointwise, tensorOperand, unary } from './pointwise-operator.ts';
 
 type Operand = Tensor | Scalar;

@@ -8,12 +8,12 @@ import { apply, applyInPlace, type Primitive, primitive, vjp } from '../../autog
 import { zerosLike } from '../../core/creation.ts';
 import { type DType, isFloatingPoint } from '../../core/dtype.ts';
 import type { Generator } from '../../core/generator.ts';
+import { named } from '../../core/named.ts';
 import { checkOptions, isOptions } from '../../core/options.ts';
 import { checkSize, isContiguous, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError } from '../../errors.ts';
 import type { TypedArray } from '../../kernels/element.ts';
-import { named } from '../named.ts';
 import { drawIntegers, fillInMemoryOrder, type GeneratorOption, generatorOf, memoryOrder } from './sampling.ts';
 
 type FloatArray = Extract<TypedArray, Float32Array | Float64Array>;

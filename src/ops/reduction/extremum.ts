@@ -8,6 +8,7 @@ import {
   result,
   vjp,
 } from '../../autograd/primitive.ts';
+import { named } from '../../core/named.ts';
 import { checkOptions, isOptions } from '../../core/options.ts';
 import { checkDims } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
@@ -15,7 +16,6 @@ import { AdjointError } from '../../errors.ts';
 import * as s from '../../kernels/expr.ts';
 import { launchArgReduce } from '../launch/lines.ts';
 import { launchReduction, type ReductionCode, reduction } from '../launch/reduction.ts';
-import { named } from '../named.ts';
 import { maximum, minimum } from '../pointwise/pointwise.ts';
 import { type Along, checkSome, type Dims, reducedShape, type ValuesAndIndices } from './along.ts';
 import { toEqual, toEqualOrNan, toPosition } from './ties.ts';

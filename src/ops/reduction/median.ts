@@ -10,11 +10,11 @@ import {
 } from '../../autograd/primitive.ts';
 import { full, onesLike } from '../../core/creation.ts';
 import { isFloatingPoint } from '../../core/dtype.ts';
+import { named } from '../../core/named.ts';
 import { checkDim, checkDims } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import { sort } from '../indexing/sorting.ts';
-import { named } from '../named.ts';
 import { lerp } from '../pointwise/pointwise.ts';
 import { type Along, checkFloating, checkSome, type ValuesAndIndices } from './along.ts';
 import { recurrence } from './recurrence.ts';

@@ -1,12 +1,12 @@
 /** Reductions: one value of many, along some dimensions or all of them. Extrema are in extremum.ts, variances in variance.ts. */
 import { apply, type OperatorNode, type Primitive, primitive, result, vjp } from '../../autograd/primitive.ts';
 import { checkDType, type DType, getDefaultDtype, isFloatingPoint } from '../../core/dtype.ts';
+import { named } from '../../core/named.ts';
 import { checkDims, checkSize, type Shape, sameShape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import * as s from '../../kernels/expr.ts';
 import { launchReduction, type ReductionCode, reduction } from '../launch/reduction.ts';
-import { named } from '../named.ts';
 import {
   type Along,
   accumulating,

@@ -10,13 +10,13 @@ import {
   vjp,
 } from '../../autograd/primitive.ts';
 import { checkDType, type DType } from '../../core/dtype.ts';
+import { named } from '../../core/named.ts';
 import { checkDim } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError } from '../../errors.ts';
 import { approximation } from '../../kernels/approx.ts';
 import * as s from '../../kernels/expr.ts';
 import { type ExtremumCode, launchExtremumScan, launchScan, type ScanCode } from '../launch/lines.ts';
-import { named } from '../named.ts';
 import { accumulating, checkFloating, positions, type ValuesAndIndices } from './along.ts';
 import { productBefore, recurrence, scanType, shift } from './recurrence.ts';
 

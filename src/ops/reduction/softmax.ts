@@ -1,12 +1,12 @@
 /** The softmax and its logarithm, computed without overflow. */
 import { apply, type Primitive, primitive, result, run, vjp, withBatchRule } from '../../autograd/primitive.ts';
 import { checkDType, type DType } from '../../core/dtype.ts';
+import { named } from '../../core/named.ts';
 import { checkDim } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import * as s from '../../kernels/expr.ts';
 import { launchPointwise, type PointwiseCode } from '../launch/pointwise.ts';
 import { launchReduction, reduction } from '../launch/reduction.ts';
-import { named } from '../named.ts';
 import { Pointwise } from '../pointwise/pointwise-operator.ts';
 import { checkFloating, reducedShape } from './along.ts';
 import { amax } from './extremum.ts';

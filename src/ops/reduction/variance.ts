@@ -9,12 +9,12 @@ import {
   result,
   vjp,
 } from '../../autograd/primitive.ts';
+import { named } from '../../core/named.ts';
 import { checkDims } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError } from '../../errors.ts';
 import * as s from '../../kernels/expr.ts';
 import { launchReduction, type ReductionCode, reduction } from '../launch/reduction.ts';
-import { named } from '../named.ts';
 import { type Along, checkFloating, type Dims, reducedCount, reducedShape, restored, spread } from './along.ts';
 
 interface Spread extends Along {

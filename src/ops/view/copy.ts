@@ -2,10 +2,10 @@
 import { apply, applyInPlace, type Primitive, primitive, run, vjp, withBatchRule } from '../../autograd/primitive.ts';
 import { filled } from '../../core/creation.ts';
 import { checkDType, type DType, type Scalar } from '../../core/dtype.ts';
+import { named } from '../../core/named.ts';
 import { broadcastShapes, sameShape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError } from '../../errors.ts';
-import { named } from '../named.ts';
 import { write } from './write.ts';
 
 const Copy = primitive('CopyBackwards', (_, self, source) => write(Tensor.empty(self.shape, self.dtype), source), [

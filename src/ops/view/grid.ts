@@ -1,11 +1,11 @@
 /** Grids of points from coordinates along axes. */
 import { filled, fromElements } from '../../core/creation.ts';
+import { listOf, type SomeTensors } from '../../core/listed.ts';
+import { named } from '../../core/named.ts';
 import { checkOptions, isOptions } from '../../core/options.ts';
 import { checkSize, showShape } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
-import { listOf, type SomeTensors } from '../listed.ts';
-import { named } from '../named.ts';
 import { stack } from './join.ts';
 import { expand, ravel, view } from './view.ts';
 

@@ -2,11 +2,11 @@
 import { apply, primitive, vjp } from '../../autograd/primitive.ts';
 import { filled } from '../../core/creation.ts';
 import { getDefaultDtype, resultType } from '../../core/dtype.ts';
+import { checkTensors, listOf, type SomeTensors, type Tensors } from '../../core/listed.ts';
+import { namedAfterAny } from '../../core/named.ts';
 import { broadcastShapes, checkDim, type Shape, sameShape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError } from '../../errors.ts';
-import { checkTensors, listOf, type SomeTensors, type Tensors } from '../listed.ts';
-import { namedAfterAny } from '../named.ts';
 import { expand, narrow, reshape, select, unsqueeze } from './view.ts';
 import { write } from './write.ts';
 

@@ -2,11 +2,11 @@
 import { apply, applyInPlace, type Primitive, primitive, vjp } from '../../autograd/primitive.ts';
 import { element, filled, fromElements } from '../../core/creation.ts';
 import { isFloatingPoint } from '../../core/dtype.ts';
+import { listed } from '../../core/listed.ts';
+import { named } from '../../core/named.ts';
 import { checkDim, checkDims, checkSize, contiguousStrides, type Shape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
-import { listed } from '../listed.ts';
-import { named } from '../named.ts';
 import { diagonals, over } from './part.ts';
 import { clone, diagonal, expand, flatten, narrow, ravel, reshape, transpose, unsqueeze } from './view.ts';
 import { write } from './write.ts';

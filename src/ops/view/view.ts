@@ -16,6 +16,8 @@ import {
 } from '../../autograd/primitive.ts';
 import { filled } from '../../core/creation.ts';
 import { isFloatingPoint } from '../../core/dtype.ts';
+import { listed } from '../../core/listed.ts';
+import { named } from '../../core/named.ts';
 import {
   checkDim,
   checkDims,
@@ -28,8 +30,6 @@ import {
 } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
-import { listed } from '../listed.ts';
-import { named } from '../named.ts';
 import { cat, stack } from './join.ts';
 import { diagonals, type Geometry, over, overlaps, selecting, sliceOf, slicing, strided, windows } from './part.ts';
 import { write } from './write.ts';

@@ -1,8 +1,9 @@
 /** Lists as arguments, one by one or in an array, as API.md's rule 8 has them: `permute(x, 1, 0)`, `permute(x, [1, 0])`, `permute(x, { dims: [1, 0] })`. */
-import { checkOptions, isOptions } from '../core/options.ts';
-import { Tensor } from '../core/tensor.ts';
+
 import { AdjointError, show } from '../errors.ts';
 import { checkTensor } from './named.ts';
+import { checkOptions, isOptions } from './options.ts';
+import { Tensor } from './tensor.ts';
 
 /** Numbers one by one, as one array, or by name. */
 export type Listed<Key extends string> =

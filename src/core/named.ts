@@ -1,7 +1,8 @@
 /** Arguments by position or by name, as API.md's rule 7 has them: `sum(x, 1, true)`, `sum(x, 1, { keepdim: true })`, `sum(x, { dim: 1 })`. */
-import { checkOptions, isOptions } from '../core/options.ts';
-import { Tensor } from '../core/tensor.ts';
+
 import { AdjointError, show } from '../errors.ts';
+import { checkOptions, isOptions } from './options.ts';
+import { Tensor } from './tensor.ts';
 
 type Tail<T extends readonly unknown[]> = T extends readonly [unknown?, ...infer Rest] ? Rest : [];
 
