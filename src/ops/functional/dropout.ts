@@ -71,24 +71,23 @@ const everyChannelOfOne = (x: Tensor): Tensor => Tensor.empty([x.shape[0], ...x.
 
 const parameters = ['p', 'training', 'inplace'] as const;
 
+/** Defines a dropout by what it drops together, `like` having one element for each, and whether it takes itself to be in training. */
+const dropping = (call: string, kind: Kind, like: (x: Tensor) => Tensor, byDefault: boolean) =>
+  named(
+    call,
+    parameters,
+    (x: Tensor, p: number = 0.5, training: boolean = byDefault, inplace: boolean = false): Tensor =>
+      drop(call, kind, x, p, training, inplace, like),
+  );
+
 /**
  * In training, sets each element to 0 with probability p and divides the others by 1 - p; else `x` itself (torch.nn.functional.dropout).
  * @throws if p is not from 0 to 1
  */
-export const dropout = named(
-  'dropout',
-  parameters,
-  (x: Tensor, p: number = 0.5, training: boolean = true, inplace: boolean = false): Tensor =>
-    drop('dropout', 'plain', x, p, training, inplace, everyElement),
-);
+export const dropout = dropping('dropout', 'plain', everyElement, true);
 
 /** `dropout` of whole channels, dimension 1 of shape (N, C, ...) (torch.nn.functional.dropout2d). */
-export const dropout2d = named(
-  'dropout2d',
-  parameters,
-  (x: Tensor, p: number = 0.5, training: boolean = true, inplace: boolean = false): Tensor =>
-    drop('dropout2d', 'plain', x, p, training, inplace, everyChannel),
-);
+export const dropout2d = dropping('dropout2d', 'plain', everyChannel, true);
 
 /** `dropout` of whole channels of shape (N, C, L) or (C, L) (torch.nn.functional.dropout1d). */
 export const dropout1d = named(
@@ -103,28 +102,18 @@ export const dropout1d = named(
 );
 
 /** `dropout` of whole channels of shape (N, C, D, H, W) or (C, D, H, W) (torch.nn.functional.dropout3d). */
-export const dropout3d = named(
+export const dropout3d = dropping(
   'dropout3d',
-  parameters,
-  (x: Tensor, p: number = 0.5, training: boolean = true, inplace: boolean = false): Tensor =>
-    drop('dropout3d', 'plain', x, p, training, inplace, x.ndim === 5 ? everyChannel : everyChannelOfOne),
+  'plain',
+  (x) => (x.ndim === 5 ? everyChannel(x) : everyChannelOfOne(x)),
+  true,
 );
 
 /**
  * Dropout for networks of selu: drops to the value that selu has far below 0, and keeps mean 0 and variance 1
  * (torch.nn.functional.alpha_dropout).
  */
-export const alphaDropout = named(
-  'alphaDropout',
-  parameters,
-  (x: Tensor, p: number = 0.5, training: boolean = false, inplace: boolean = false): Tensor =>
-    drop('alphaDropout', 'alpha', x, p, training, inplace, everyElement),
-);
+export const alphaDropout = dropping('alphaDropout', 'alpha', everyElement, false);
 
 /** `alphaDropout` of whole channels, dimension 1 of shape (N, C, ...) (torch.nn.functional.feature_alpha_dropout). */
-export const featureAlphaDropout = named(
-  'featureAlphaDropout',
-  parameters,
-  (x: Tensor, p: number = 0.5, training: boolean = false, inplace: boolean = false): Tensor =>
-    drop('featureAlphaDropout', 'alpha', x, p, training, inplace, everyChannel),
-);
+export const featureAlphaDropout = dropping('featureAlphaDropout', 'alpha', everyChannel, false);
