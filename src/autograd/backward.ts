@@ -7,8 +7,10 @@ import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { runBackward } from './engine.ts';
 import { hooksAt } from './hooks.ts';
+import { at } from './lift.ts';
 import { type Edge, type GradientEdge, type Metadata, Node } from './node.ts';
 import { edgeOf } from './primitive.ts';
+import { BatchLevel } from './vmap.ts';
 
 type OneOrMore<T> = T | readonly T[];
 const list = <T>(value: OneOrMore<T>): readonly T[] => (Array.isArray(value) ? value : [value as T]);
@@ -38,6 +40,8 @@ export interface GradCall {
   allowUnused?: boolean;
   /** Give zeros for such inputs. Implies `allowUnused`. */
   materializeGrads?: boolean;
+  /** Whether `gradOutputs` hold batches of cotangents along dimension 0: the gradients then do, too, from one run by `vmap`. */
+  isGradsBatched?: boolean;
 }
 
 /** @param what names the place in errors */
@@ -131,10 +135,29 @@ function inputEdge(input: Place, index: number): Edge {
   return edge;
 }
 
+/** The gradients for every cotangent of a batch, which lie along dimension 0, in one run. */
+function batchedGrad(
+  outputs: OneOrMore<Place>,
+  inputs: OneOrMore<Place>,
+  { gradOutputs, isGradsBatched, ...options }: GradCall,
+): (Tensor | null)[] {
+  const batches = gradOutputs ? list(gradOutputs) : [];
+  const [first] = batches.filter((batch) => batch !== null);
+  if (!first || first.ndim === 0) {
+    throw new AdjointError('argument', 'isGradsBatched: gradOutputs must be given, as batches along dimension 0');
+  }
+  return at(new BatchLevel(first.shape[0]), (level) => {
+    const each = batches.map((batch) => batch && level.lift(batch));
+    return grad(outputs, inputs, { ...options, gradOutputs: each }).map(
+      (gradient) => gradient && level.lowerAll(gradient),
+    );
+  });
+}
+
 type Cotangents = OneOrMore<Tensor | null> | null;
 type GradOptions = Omit<GradCall, 'gradOutputs'>;
 type Materialized = { materializeGrads: true };
-const gradOptions = ['retainGraph', 'createGraph', 'allowUnused', 'materializeGrads'] as const;
+const gradOptions = ['retainGraph', 'createGraph', 'allowUnused', 'materializeGrads', 'isGradsBatched'] as const;
 
 /**
  * The gradients of the sum of <output, gradOutput> with respect to `inputs`, as an array with one entry for each (torch.autograd.grad).
@@ -176,6 +199,7 @@ export function grad(
   const named = isOptions(first);
   checkOptions('grad', named ? first : rest, named ? ['gradOutputs', ...gradOptions] : gradOptions);
   const options: GradCall = named ? first : { ...rest, gradOutputs: first };
+  if (options.isGradsBatched) return batchedGrad(outputs, inputs, options);
   const { createGraph = false, retainGraph = createGraph, materializeGrads = false } = options;
   const { allowUnused = materializeGrads } = options;
   if (materializeGrads && !allowUnused) {

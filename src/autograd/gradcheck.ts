@@ -1,10 +1,11 @@
 /** Gradients against finite differences: torch.autograd.gradcheck and gradgradcheck. */
-import { fromElements } from '../core/creation.ts';
+import { eye, fromElements } from '../core/creation.ts';
 import { isFloatingPoint } from '../core/dtype.ts';
 import { checkOptions } from '../core/options.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { grad } from './backward.ts';
+import { dualLevel, makeDual, unpackDual } from './forward.ts';
 import { enableGrad } from './modes.ts';
 
 type OneOrMore<T> = T | readonly T[];
@@ -21,6 +22,10 @@ export interface GradcheckOptions {
   rtol?: number;
   /** Whether to throw where the gradients differ; else the result tells. Defaults to true. */
   raiseException?: boolean;
+  /** Whether to check the Jacobians of forward mode, too. */
+  checkForwardAd?: boolean;
+  /** Whether to check that a batch of cotangents gives what they give one by one, too. */
+  checkBatchedGrad?: boolean;
 }
 
 export interface GradgradcheckOptions extends GradcheckOptions {
@@ -28,7 +33,7 @@ export interface GradgradcheckOptions extends GradcheckOptions {
   gradOutputs?: OneOrMore<Tensor> | null;
 }
 
-const known = ['eps', 'atol', 'rtol', 'raiseException'];
+const known = ['eps', 'atol', 'rtol', 'raiseException', 'checkForwardAd', 'checkBatchedGrad'];
 
 /**
  * Whether the gradients of `func` at `inputs` are those that central finite differences give, (f(x + eps) - f(x - eps)) / (2 eps), within
@@ -109,14 +114,18 @@ function firstMismatch(func: Checked, inputs: readonly Tensor[], options: Gradch
     if (!isFloatingPoint(y.dtype) || (anyDifferentiable && !y.requiresGrad)) continue;
     for (const [k, x] of inputs.entries()) {
       if (!x.requiresGrad) continue;
-      const analytical = analyticalJacobian(y, x);
       const numerical = numericalJacobian(func, inputs, k, j, eps);
-      if (numerical.every((n, i) => Math.abs(analytical[i] - n) <= atol + rtol * Math.abs(n))) continue;
-      const size = [x.numel(), y.numel()];
-      return (
-        `Jacobian mismatch for output ${j} with respect to input ${k},\n` +
-        `numerical:${fromElements(numerical, size, 'float64')}\nanalytical:${fromElements(analytical, size, 'float64')}`
-      );
+      const jacobians: [how: string, analytical: Float64Array][] = [['', analyticalJacobian(y, x)]];
+      if (options.checkForwardAd) jacobians.push([' computed with forward mode', forwardJacobian(func, inputs, k, j)]);
+      if (options.checkBatchedGrad) jacobians.push([' computed with batched gradients', batchedJacobian(y, x)]);
+      for (const [how, analytical] of jacobians) {
+        if (numerical.every((n, i) => Math.abs(analytical[i] - n) <= atol + rtol * Math.abs(n))) continue;
+        const size = [x.numel(), y.numel()];
+        return (
+          `Jacobian${how} mismatch for output ${j} with respect to input ${k},\n` +
+          `numerical:${fromElements(numerical, size, 'float64')}\nanalytical:${fromElements(analytical, size, 'float64')}`
+        );
+      }
     }
   }
   return null;
@@ -137,6 +146,35 @@ function analyticalJacobian(y: Tensor, x: Tensor): Float64Array {
   }
   return jacobian;
 }
+
+/** The same with all columns in one batch. */
+function batchedJacobian(y: Tensor, x: Tensor): Float64Array {
+  const columns = y.numel();
+  if (!y.requiresGrad) return new Float64Array(x.numel() * columns);
+  const units = eye(columns, { dtype: y.dtype }).view([columns, ...y.shape]);
+  const [rows] = grad(y, x, { gradOutputs: units, isGradsBatched: true, retainGraph: true, materializeGrads: true });
+  return rows.reshape([columns, x.numel()]).t().to('float64').toTypedArray() as Float64Array;
+}
+
+/** The same by forward mode, a row at a time. */
+function forwardJacobian(func: Checked, inputs: readonly Tensor[], input: number, output: number): Float64Array {
+  const x = inputs[input];
+  const rows = Array.from({ length: x.numel() }, (_, r) => {
+    const unit = fromElements(
+      Array.from({ length: x.numel() }, (_, i) => Number(i === r)),
+      x.shape,
+      x.dtype,
+    );
+    return dualLevel(() => {
+      const y = evaluate(func, replaced(inputs, input, makeDual(x, unit)))[output];
+      const { tangent } = unpackDual(y);
+      return tangent ? Array.from(tangent.toTypedArray() as Float64Array) : new Array<number>(y.numel()).fill(0);
+    });
+  });
+  return Float64Array.from(rows.flat());
+}
+
+const replaced = (list: readonly Tensor[], k: number, by: Tensor): Tensor[] => list.map((x, i) => (i === k ? by : x));
 
 /** The same by central differences, a row at a time. */
 function numericalJacobian(

@@ -1,7 +1,7 @@
 /** gradcheck and gradgradcheck, and what they find in a dozen operators. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { autograd, type Tensor, tensor } from '../../src/index.ts';
+import { autograd, eye, stack, type Tensor, tensor } from '../../src/index.ts';
 
 const { gradcheck, gradgradcheck } = autograd;
 const leaf = (data: number | number[] | number[][]): Tensor => tensor(data, { dtype: 'float64', requiresGrad: true });
@@ -118,4 +118,41 @@ analytical:tensor([[1., 0.],
       message: /expected Tensors, got 1/,
     });
   });
+});
+
+test('forward mode and batches of cotangents are checked where asked for', () => {
+  const x = tensor([[0.5, -1], [2, 0.3]], { dtype: 'float64', requiresGrad: true }); // biome-ignore format: a matrix
+  const f = (a: Tensor): Tensor => a.tanh().matmul(a).softmax(1);
+  const all = { checkForwardAd: true, checkBatchedGrad: true };
+  assert.equal(autograd.gradcheck(f, x, all), true);
+  assert.equal(autograd.gradgradcheck(f, x, all), true);
+  class Tripled extends autograd.Function {
+    static forward(_: autograd.FunctionCtx, a: Tensor): Tensor {
+      return a.mul(2);
+    }
+    static backward(_: autograd.FunctionCtx, g: Tensor): Tensor {
+      return g.mul(2);
+    }
+    static jvp(_: autograd.FunctionCtx, t: Tensor): Tensor {
+      return t.mul(3);
+    }
+  }
+  assert.equal(
+    autograd.gradcheck((a) => Tripled.apply(a), x),
+    true,
+  );
+  assert.throws(
+    () => autograd.gradcheck((a) => Tripled.apply(a), x, { checkForwardAd: true }),
+    /Jacobian computed with forward mode mismatch for output 0 with respect to input 0/,
+  );
+});
+
+test('batched cotangents give what they give one by one', () => {
+  const x = tensor([1, 2, 3], { requiresGrad: true });
+  const y = x.square().mul(x.sum());
+  const units = eye(3);
+  const [batch] = autograd.grad(y, x, { gradOutputs: units, isGradsBatched: true, retainGraph: true });
+  const loop = stack([...units].map((unit) => autograd.grad(y, x, { gradOutputs: unit, retainGraph: true })[0]));
+  assert.deepEqual(batch.tolist(), loop.tolist());
+  assert.throws(() => autograd.grad(y, x, { isGradsBatched: true }), /gradOutputs must be given, as batches/);
 });
