@@ -89,9 +89,23 @@ export function leaf(t: Tensor, requiresGrad: boolean): Tensor {
   return t;
 }
 
-/** @internal One value as an element of a dtype's array. */
+/** What integers hold; as in PyTorch, unsigned ones take negative numbers round the end. */
+const limits: Partial<Record<DType, readonly [least: number, greatest: number]>> = {
+  uint8: [-255, 255],
+  int8: [-(2 ** 7), 2 ** 7 - 1],
+  int16: [-(2 ** 15), 2 ** 15 - 1],
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  int64: [-(2 ** 63), 2 ** 63 - 1024], // the greatest float64 below 2^63
+};
+
+/** @internal One value as an element of a dtype's array. @throws if an integer dtype does not reach that far */
 export function element(value: Scalar, dtype: DType): number | bigint {
   if (dtype === 'bool') return Number(value) === 0 ? 0 : 1;
+  const limit = limits[dtype];
+  const whole = typeof value === 'bigint' && dtype === 'int64' ? BigInt.asIntN(64, value) === value : undefined;
+  if (limit && !(whole ?? (Number(value) >= limit[0] && Number(value) <= limit[1]))) {
+    throw new AdjointError('dtype', `value cannot be converted to type ${dtype} without overflow: got ${show(value)}`);
+  }
   if (dtype !== 'int64') return Number(value);
   return typeof value === 'bigint' ? value : BigInt(Math.trunc(Number(value)));
 }

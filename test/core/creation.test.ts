@@ -97,3 +97,12 @@ test('the only device is named', () => {
   assert.equal(x.to('cpu'), x);
   assert.throws(() => x.to('cuda' as never), { code: 'dtype' });
 });
+
+test('an integer that a dtype does not reach is an error', () => {
+  const overflow = (dtype: string): RegExp => new RegExp(`value cannot be converted to type ${dtype} without overflow`);
+  assert.throws(() => tensor([2 ** 31], { dtype: 'int32' }), overflow('int32'));
+  assert.throws(() => full([1], 300, { dtype: 'uint8' }), overflow('uint8'));
+  assert.throws(() => tensor([2n ** 63n]), overflow('int64'));
+  assert.deepEqual(tensor([-1], { dtype: 'uint8' }).tolist(), [255]);
+  assert.deepEqual([...(tensor([-(2n ** 63n)]).toTypedArray() as BigInt64Array)], [-(2n ** 63n)]);
+});

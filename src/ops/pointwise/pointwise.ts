@@ -23,6 +23,8 @@ const floating = { domain: 'floating' } as const;
 export const neg = unary('neg', s.neg);
 /** |x|; its derivative is sign(x), 0 at 0 (torch.abs). */
 export const abs = unary('abs', s.abs);
+/** `abs` by its full name (torch.absolute). */
+export const absolute = abs;
 const signOf = (x: Expr): Expr => s.sub(s.number(s.gt(x, 0)), s.number(s.lt(x, 0)));
 /** The sign: -1, 0 or 1, with derivative 0 (torch.sign). */
 export const sign = unary('sign', signOf, { derivatives: [() => 0] });
@@ -537,6 +539,8 @@ export const clamp = pointwise('clamp', ['min', 'max'], (x, min: Operand | null 
 });
 const ClampMin = ClampBelowNumber.as('ClampMin');
 const ClampMinTensor = ClampBelow.as('ClampMinBackward1');
+/** `clamp` under NumPy's name (torch.clip). */
+export const clip = clamp;
 /** x, but at least `min` (torch.clamp_min). */
 export const clampMin = pointwise('clampMin', ['min'], (x, min: Operand) => [
   isLimit(min) ? ClampMin : ClampMinTensor,
