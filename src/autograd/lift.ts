@@ -94,11 +94,13 @@ export function at<L extends Level, T>(level: L, work: (level: L) => T): T {
   }
 }
 
+/** Opens a level, until it is left. */
 export function enter(level: Level): void {
   open.push(level);
   interpreter.current = lifting;
 }
 
+/** Closes the innermost level. @throws if that is another one */
 export function leave(level: Level): void {
   if (open[open.length - 1] !== level) {
     throw new AdjointError(
