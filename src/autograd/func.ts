@@ -1,5 +1,5 @@
 /** Functions of functions: derivatives and batches as transforms that compose (torch.func). */
-import { filled, zerosLike } from '../core/creation.ts';
+import { eye, filled, zerosLike } from '../core/creation.ts';
 import { checkOptions, isOptions } from '../core/options.ts';
 import { checkDim, numelOf, type Shape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
@@ -11,7 +11,7 @@ import { at, twin } from './lift.ts';
 import { enableGrad } from './modes.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
 import { edgeOf } from './primitive.ts';
-import { BatchLevel } from './vmap.ts';
+import { BatchLevel, together } from './vmap.ts';
 
 /** A tensor, or arrays and objects of them: what transformed functions take and return. */
 export type Tree = Tensor | readonly Tree[] | { readonly [key: string]: Tree };
@@ -413,19 +413,9 @@ function inChunks<Args extends readonly Tree[], Out extends Tree>(
   const joined = to.map((dim, k) => {
     const pieces = columns.map((column) => column[k]);
     if (dim === null) return pieces[0];
-    const shape = [...pieces[0].shape];
-    const along = checkDim(dim, shape.length);
-    shape[along] = size;
-    let start = 0;
-    return pieces.reduce(
-      (whole, piece) => {
-        const end = start + piece.shape[along];
-        const next = whole.sliceScatter(piece, along, start, end);
-        start = end;
-        return next;
-      },
-      filled(shape, 0, pieces[0].dtype),
-    );
+    const along = checkDim(dim, pieces[0].ndim);
+    const all = together(pieces.flatMap((piece) => piece.unbind(along)));
+    return along === 0 ? all : all.movedim(0, along);
   });
   return withLeaves(parts[0], joined);
 }
@@ -435,9 +425,7 @@ function inChunks<Args extends readonly Tree[], Out extends Tree>(
 /** The vectors of the standard basis, each in the shape given. */
 function basis(shape: Shape, like: Tensor): Tensor {
   const n = numelOf(shape);
-  const vectors = filled([n, n], 0, like.dtype);
-  vectors.diagonal().fill_(1);
-  return vectors.view([n, ...shape]);
+  return eye(n, { dtype: like.dtype }).view([n, ...shape]);
 }
 
 /** A zero for every leaf, and `vector` for one. */

@@ -2,7 +2,7 @@
 import type { ElementType } from './element.ts';
 import { bytesOf } from './element.ts';
 import { type Lanes, type Lowering, laneOf } from './lower.ts';
-import { type Code, f32, f32x4, f64, f64x2, i8x16, i16x8, i32, i32x4, i64, i64x2, type Local, v128 } from './wasm.ts';
+import { type Code, f32, f32x4, f64, f64x2, i8x16, i16x8, i32, i32x4, i64, i64x2, v128 } from './wasm.ts';
 
 /** How an operand moves along the inner loop: one element after another, not at all, by a stride, or a number in the descriptor. */
 export type Mode = 'contiguous' | 'splat' | 'strided' | 'parameter';
@@ -157,11 +157,4 @@ function storeLane(value: Lanes, address: Code, lane: number): Code {
     default:
       return i32.store8(address, laneOf(value, lane));
   }
-}
-
-/** A pointer into an operand, and its step along the inner loop. */
-export interface Cursor {
-  readonly operand: Operand;
-  readonly pointer: Local;
-  readonly stride: Local;
 }
