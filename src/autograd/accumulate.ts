@@ -20,6 +20,11 @@ export class AccumulateGrad extends Node {
     return 'AccumulateGrad';
   }
 
+  /** Whether hooks wait for the gradient to have been added. */
+  get awaited(): boolean {
+    return this.postHooks !== null || (this.tensorHooks?.get(0)?.postAccumulate.size ?? 0) > 0;
+  }
+
   /** Adds the gradient, taking it over if nobody else has it. */
   accumulate(gradient: Tensor | null, flight: Flight): void {
     const { variable } = this;

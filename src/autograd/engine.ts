@@ -2,7 +2,8 @@
  * Reverse mode: carries gradients from the roots of a graph to its leaves. Each node runs once, when the gradients of all its outputs
  * have arrived; of those that are ready the latest recorded runs first. Nothing here recurses, so a graph may be of any depth.
  *
- * Gradients are added to leaves, and the graph is released, when everything has run: a run that throws changes nothing.
+ * Gradients are added to leaves, and the graph is released, when everything has run: a run that throws changes nothing. Only a leaf whose
+ * own hooks wait for its gradient gets it at once, so that they can use it up while others are still under way.
  */
 
 import type { Tensor } from '../core/tensor.ts';
@@ -118,6 +119,14 @@ export function runBackward(
       return found !== undefined && (found.needed || found.captures.length > 0);
     },
   };
+  const arrive = (leaf: AccumulateGrad): void => {
+    run.node = leaf;
+    const { gradients } = task(leaf);
+    const end = profiler.recorder?.begin(leaf.name(), 'backward');
+    leaf.accumulate(gradients[0] ?? null, flight);
+    end?.();
+    flight.land(gradients);
+  };
   const outer = engine.run;
   const before = mode.grad;
   engine.run = run;
@@ -134,7 +143,10 @@ export function runBackward(
       for (const i of captures) captured[i] = flight.keep(gradients[inputs[i].nr] ?? null);
       if (needed) runPreHooks(node, gradients);
       if (needed && node instanceof AccumulateGrad) {
-        reached.push(node);
+        if (node.awaited) {
+          arrive(node);
+          node.runPostHooks(gradients);
+        } else reached.push(node);
         continue;
       }
       if (needed) {
@@ -158,18 +170,7 @@ export function runBackward(
     if (!options.retainGraph) for (const [node, { needed }] of tasks) if (needed) node.release();
     for (const [tensor, gradient] of retained)
       tensor._grad = tensor._grad ? tensor._grad.add(gradient) : gradient.clone();
-    for (const leaf of reached) {
-      run.node = leaf;
-      const { gradients } = task(leaf);
-      const end = profiler.recorder?.begin(leaf.name(), 'backward');
-      leaf.accumulate(gradients[0] ?? null, flight);
-      end?.();
-      flight.land(gradients);
-    }
-    for (const leaf of reached) {
-      run.node = leaf;
-      leaf.runPostHooks(task(leaf).gradients);
-    }
+    for (const leaf of reached) arrive(leaf);
   } catch (error) {
     if (anomaly.enabled && run.node) blame(run.node, error);
     throw error;

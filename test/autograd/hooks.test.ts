@@ -195,6 +195,27 @@ describe('registerPostAccumulateGradHook', () => {
     x.sum().backward();
     assert.equal(gradOf(x), null);
   });
+
+  test('runs as soon as the gradient is there, between the hooks before it and those of the node, while others are under way', () => {
+    const [x, y] = [leaf([1, 2]), leaf([1, 2])];
+    const log: string[] = [];
+    const note = (event: string) => (): void => void log.push(`${event}: ${x.grad?.tolist()}`);
+    const node = autograd.graph.getGradientEdge(x).node;
+    node.registerHook(note('after the node'));
+    x.registerPostAccumulateGradHook(note('accumulated'));
+    node.registerPrehook(note('before the node'));
+    x.registerHook(note('arrived'));
+    const earlier = y.mul(2);
+    earlier.registerHook(note('earlier node'));
+    earlier.add(x.mul(3)).sum().backward();
+    assert.deepEqual(log, [
+      'arrived: undefined',
+      'before the node: undefined',
+      'accumulated: 3,3',
+      'after the node: 3,3',
+      'earlier node: 3,3',
+    ]);
+  });
 });
 
 test('a hook that throws changes nothing: modes, gradients and graph stay', () => {
