@@ -16,7 +16,7 @@ export interface AnomalyOptions {
 
 /** Where a node was made, and which node's backward was being recorded at that time, if any. */
 interface Origin {
-  readonly call: { stack?: string };
+  readonly call: CallStack;
   readonly inducedBy: Node | null;
 }
 
@@ -29,23 +29,33 @@ interface StackCapture {
   captureStackTrace?(target: object, above: () => void): void;
 }
 
+/** The calls that lead to the current one, to be read by `frames`. They are put into words only then. */
+export interface CallStack {
+  stack?: string;
+}
+
+/** @param above the function at which the account of the calls ends */
+export function callStack(above: object): CallStack {
+  const call: CallStack = {};
+  const errors = Error as StackCapture;
+  const limit = errors.stackTraceLimit;
+  errors.stackTraceLimit = framesKept;
+  if (errors.captureStackTrace) errors.captureStackTrace(call, above as () => void);
+  else call.stack = new Error().stack;
+  errors.stackTraceLimit = limit;
+  return call;
+}
+
+/** The frames of a stack trace, without the line that names the error. */
+export const frames = ({ stack }: CallStack): string => (stack ?? '').replace(/^Error.*\n/, '').trimEnd();
+
 /**
  * Notes the calls that lead to the making of a node.
  * @param maker the function at which the account of them ends
  */
 export function noteOrigin(node: Node, maker: object): void {
-  const call: { stack?: string } = {};
-  const errors = Error as StackCapture;
-  const limit = errors.stackTraceLimit;
-  errors.stackTraceLimit = framesKept;
-  if (errors.captureStackTrace) errors.captureStackTrace(call, maker as () => void);
-  else call.stack = new Error().stack;
-  errors.stackTraceLimit = limit;
-  origins.set(node, { call, inducedBy: engine.run?.node ?? null });
+  origins.set(node, { call: callStack(maker), inducedBy: engine.run?.node ?? null });
 }
-
-/** The frames of a stack trace, without the line that names the error. */
-const frames = ({ stack }: Origin['call']): string => (stack ?? '').replace(/^Error.*\n/, '').trimEnd();
 
 /** The text that tells where a node was made; for a node of a recorded backward, also what that was the backward of, and so on. */
 function account(node: Node): string {

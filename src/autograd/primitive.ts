@@ -6,10 +6,10 @@ import { isFloatingPoint } from '../core/dtype.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AccumulateGrad } from './accumulate.ts';
+import { amid, surroundings } from './around.ts';
 import { mode, unrecorded } from './modes.ts';
 import { mutation } from './mutation.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
-import { profiler, type Recorder } from './recorder.ts';
 import { Packed, releasedError, type Saved, save } from './saved.ts';
 import { checkInPlace, moveRetaining, rebase, refreshView, viewOf } from './view.ts';
 
@@ -204,18 +204,14 @@ export interface Interpreter {
 export const interpreter: { current: Interpreter | null } = { current: null };
 
 export function run<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]): Tensor | Tensor[] {
-  if (profiler.recorder === null) return execute(primitive, params, inputs);
-  return measured(profiler.recorder, primitive, params, inputs);
+  if (surroundings.length === 0) return execute(primitive, params, inputs);
+  return surrounded(primitive, params, inputs);
 }
 
-// apart, so that only a profile pays for the closure
-function measured<P>(
-  recorder: Recorder,
-  primitive: Primitive<P>,
-  params: P,
-  inputs: readonly Operand[],
-): Tensor | Tensor[] {
-  return recorder.operator(primitive.name, false, inputs, () => execute(primitive, params, inputs));
+// apart, so that only who looks on pays for the closure
+function surrounded<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]): Tensor | Tensor[] {
+  const applied = { primitive: primitive as Primitive<unknown>, params, inputs, inPlace: false };
+  return amid(applied, () => execute(primitive, params, inputs));
 }
 
 function execute<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]): Tensor | Tensor[] {
@@ -291,9 +287,13 @@ export function applyInPlace<P>(
   }
   mutation.scope?.beforeWrite(self.storage);
   const compute = () =>
-    unrecorded(() => (write ? write() : self.copy_(primitive.forward(params, ...inputs) as Tensor)));
-  if (profiler.recorder === null) compute();
-  else profiler.recorder.operator(primitive.name, true, inputs, compute);
+    unrecorded(() => {
+      if (write) write();
+      else self.copy_(primitive.forward(params, ...inputs) as Tensor);
+      return self;
+    });
+  if (surroundings.length === 0) compute();
+  else amid({ primitive: primitive as Primitive<unknown>, params, inputs, inPlace: true }, compute);
   self.storage.version++;
   if (node) {
     node.outputs.push({ shape: self.shape, dtype: self.dtype });

@@ -2,7 +2,8 @@
 import { checkOptions, isOptions } from '../core/options.ts';
 import { AdjointError, show } from '../errors.ts';
 import { writeText } from '../host/file.ts';
-import { scoped } from './modes.ts';
+import { surround } from './around.ts';
+import { dispose, scoped } from './modes.ts';
 import { type Figures, type FunctionEvent, profiler, Recorder } from './recorder.ts';
 
 export type { FunctionEvent };
@@ -235,8 +236,10 @@ export function profile<T>(callback?: () => T): Profile {
   const enter = () => {
     if (profiler.recorder) throw new AdjointError('argument', 'a profile is being made already: profiles do not nest');
     profiler.recorder = recorder;
+    const guard = surround(recorder.operator) as Disposable;
     return () => {
       profiler.recorder = null;
+      guard[dispose]();
     };
   };
   const result = callback ? { result: scoped(enter, callback) } : scoped(enter);

@@ -1,6 +1,7 @@
 /** Taking the time of operators and nodes as they run, for profiler.ts. */
 import type { Tensor } from '../core/tensor.ts';
 import { bytesOf } from '../kernels/element.ts';
+import { type Around, operatorName } from './around.ts';
 import type { Operand } from './primitive.ts';
 
 /** Times in microseconds, memory in bytes. */
@@ -75,20 +76,19 @@ export class Recorder {
     };
   }
 
-  /** An operator named as its node is, without `Backward0`. */
-  operator<R>(name: string, inPlace: boolean, inputs: readonly Operand[], work: () => R): R {
-    const plain = name.replace(/Backwards?\d?$/, '');
-    const end = this.begin(plain[0].toLowerCase() + plain.slice(1) + (inPlace ? '_' : ''), 'operator');
+  /** An operator. */
+  readonly operator: Around = (applied, compute) => {
+    const end = this.begin(operatorName(applied), 'operator');
     let made = 0;
     try {
-      const out = work();
-      if (!inPlace) made = bytesMade([out].flat() as Tensor[], inputs);
+      const out = compute();
+      if (!applied.inPlace) made = bytesMade([out].flat(), applied.inputs);
       return out;
     } finally {
       end(made);
     }
-  }
+  };
 }
 
-/** Looked at whenever an operator is applied or a node has its turn. */
+/** Looked at whenever a node has its turn. */
 export const profiler: { recorder: Recorder | null } = { recorder: null };

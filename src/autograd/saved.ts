@@ -5,7 +5,7 @@ import { AdjointError, show } from '../errors.ts';
 import { twin } from './lift.ts';
 import { scoped, unrecorded } from './modes.ts';
 import type { Edge, Node } from './node.ts';
-import { edgeOf } from './primitive.ts';
+import { edgeOf, requiresGrad } from './primitive.ts';
 
 /** A tensor that was saved. */
 export interface Saved {
@@ -101,6 +101,7 @@ export class Packed implements Saved {
         `Output of saved tensor unpack hook expected to be a Tensor but got ${show(content)}`,
       );
     }
+    if (this.edge === null && !requiresGrad(content)) return content;
     const { node = null, nr = 0 } = this.edge ?? {};
     return Object.assign(twin(content), { _node: node, _outputNr: nr, _view: null });
   }
