@@ -49,6 +49,16 @@ export {
 } from './core/dtype.ts';
 export { type PrintOptions, setPrintoptions } from './core/format.ts';
 export { Generator } from './core/generator.ts';
+export {
+  type MemoryStat,
+  type MemoryStats,
+  maxMemoryAllocated,
+  memoryAllocated,
+  memoryReserved,
+  memoryStats,
+  memorySummary,
+  resetPeakMemoryStats,
+} from './core/memory-stats.ts';
 export { type Nested, Tensor } from './core/tensor.ts';
 export { AdjointError, type ErrorCode } from './errors.ts';
 export * as func from './func.ts';

@@ -5,7 +5,7 @@
  */
 
 import { collectGarbage } from '../host/garbage.ts';
-import { memoryStats, onPressure, release } from '../kernels/memory.ts';
+import { onPressure, release, usage } from '../kernels/memory.ts';
 
 interface Tracked {
   readonly owner: WeakRef<object>;
@@ -18,6 +18,9 @@ let tracked: Tracked[] = [];
 const leastGrowth = 64 * 2 ** 20;
 /** Bytes in use at which the next sweep is due. */
 let due = leastGrowth;
+
+/** How often the dead were swept up. */
+export const sweeps = { count: 0 };
 
 /** Has `owner` watched: once it is garbage, the block at `address` is released. */
 export function track(owner: object, address: number, bytes: number): void {
@@ -32,13 +35,14 @@ function sweep(): void {
     else release(entry.address, entry.bytes);
   }
   tracked = alive;
+  sweeps.count++;
 }
 
-onPressure((bytes) => {
-  if (memoryStats.allocated + bytes < due) return false;
+onPressure((bytes, last) => {
+  if (!last && usage.bytes + bytes < due) return false;
   collectGarbage();
   sweep();
   // Half as much again as what is alive may accumulate before it is worth looking again.
-  due = Math.max(memoryStats.allocated * 1.5, memoryStats.allocated + leastGrowth);
+  due = Math.max(usage.bytes * 1.5, usage.bytes + leastGrowth);
   return true;
 });

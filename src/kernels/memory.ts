@@ -1,13 +1,15 @@
-/**
- * The linear memory that all kernels work on, and its allocator: blocks in size classes, four to each doubling, with a free list
- * each. A freed block is handed out again for its own class only, so allocation and release are a push and a pop.
- */
+/** The linear memory that all kernels work on: how it is laid out, and where its blocks come from (see blocks.ts). */
 import { AdjointError } from '../errors.ts';
+import { canShare } from '../host/workers.ts';
+import { classBytes, classOf, cutBlock, joinBlocks, returnBlock, takeBlock } from './blocks.ts';
+import { maximumPages } from './wasm.ts';
 
 const pageBytes = 65536;
-const maximumPages = 65536;
 
-export const memory = new WebAssembly.Memory({ initial: 16, maximum: maximumPages });
+/** Whether other threads can have the memory too. */
+export const shared = canShare;
+
+export const memory = new WebAssembly.Memory({ initial: 16, maximum: maximumPages, shared });
 
 /** The memory as typed arrays. Growing replaces them: never keep one across an allocation. */
 export const heap = viewsOf(memory.buffer);
@@ -35,66 +37,121 @@ export const slotBytes = 64;
 export const slots = descriptor + descriptorBytes;
 const slotCount = 256;
 
-let top = slots + slotCount * slotBytes;
-const smallest = 128;
-/** Free blocks by size class; the class of a size is the index of the smallest class that holds it. */
-const free: number[][] = [];
+/** Blocks lie between these. */
+const bottom = slots + slotCount * slotBytes;
+let top = bottom;
 
-/** Bytes in class c: 128, 160, 192, 224, 256, 320, ... */
-const classBytes = (c: number): number => smallest * 2 ** (c >> 2) * (1 + (c & 3) / 4);
+/** Bytes in blocks, as far as they are counted as they come and go; see core/memory-stats.ts for what users see of it. */
+export const usage = {
+  /** In use, and the most that ever were. */
+  bytes: 0,
+  peakBytes: 0,
+  blocks: 0,
+  peakBlocks: 0,
+  /** All that were ever handed out. */
+  totalBytes: 0,
+  totalBlocks: 0,
+  /** The memory that has been in use, at most. */
+  reserved: bottom,
+  /** How often memory came to its end before garbage was looked for everywhere, and how often that did not help. */
+  retries: 0,
+  failures: 0,
+};
 
-function classOf(bytes: number): number {
-  if (bytes <= smallest) return 0;
-  const doubling = 31 - Math.clz32(Math.ceil(bytes / smallest) - 1 || 1);
-  let c = doubling * 4;
-  while (classBytes(c) < bytes) c++;
-  return c;
+/**
+ * Called when no free block fits: returns whether it has freed something worth looking at.
+ * @param last whether memory cannot grow by so many bytes
+ */
+let reclaim: (bytes: number, last: boolean) => boolean = () => false;
+
+export function onPressure(callback: typeof reclaim): void {
+  reclaim = callback;
 }
 
-export const memoryStats = { allocated: 0, peak: 0, reserved: top };
+/** Sees every block that comes and goes: for debugging. */
+export interface Watcher {
+  allocated(address: number, size: number): void;
+  /** The block is the watcher's until it returns it (`returnBlock`). @throws if it may not be released */
+  released(address: number, size: number): void;
+}
+let watcher: Watcher | null = null;
 
-/** Called when no free block fits, before memory grows by `bytes`: returns whether it has freed something worth looking at. */
-let reclaim: (bytes: number) => boolean = () => false;
-
-export function onPressure(callback: (bytes: number) => boolean): void {
-  reclaim = callback;
+export function watchBlocks(by: Watcher | null): void {
+  watcher = by;
 }
 
 /** The address of `bytes` bytes, aligned to 16; their content is whatever was there. */
 export function allocate(bytes: number): number {
   const c = classOf(bytes);
   const size = classBytes(c);
-  let address = free[c]?.pop();
-  if (address === undefined && reclaim(size)) address = free[c]?.pop();
-  address ??= extend(size);
-  memoryStats.allocated += size;
-  if (memoryStats.allocated > memoryStats.peak) memoryStats.peak = memoryStats.allocated;
+  const address = takeBlock(c) ?? findBlock(c, size, bytes);
+  usage.bytes += size;
+  usage.totalBytes += size;
+  usage.totalBlocks++;
+  if (usage.bytes > usage.peakBytes) usage.peakBytes = usage.bytes;
+  if (++usage.blocks > usage.peakBlocks) usage.peakBlocks = usage.blocks;
+  if (watcher) watcher.allocated(address, size);
   return address;
 }
 
 export function release(address: number, bytes: number): void {
   const c = classOf(bytes);
-  memoryStats.allocated -= classBytes(c);
-  (free[c] ??= []).push(address);
+  const size = classBytes(c);
+  if (watcher) watcher.released(address, size);
+  else returnBlock(c, address);
+  usage.bytes -= size;
+  usage.blocks--;
 }
 
-function extend(size: number): number {
-  const end = top + size;
-  const missing = Math.ceil((end + slack - memory.buffer.byteLength) / pageBytes);
-  if (missing > 0) {
-    // Grow by an eighth at least, so that growing stays rare.
-    const have = memory.buffer.byteLength / pageBytes;
-    const wanted = Math.min(Math.max(missing, have >> 3), maximumPages - have);
-    if (wanted < missing || !grow(wanted, missing)) throw outOfMemory(size);
+/** A block where none of its class is at hand: out of garbage, out of what is free in other classes, or by growing. */
+function findBlock(c: number, size: number, bytes: number): number {
+  let address = reclaim(size, false) ? takeBlock(c) : undefined;
+  address ??= cutBlock(size);
+  if (address === undefined && !fits(size) && joiningPays()) {
+    join();
+    address = cutBlock(size);
   }
+  address ??= extend(size);
+  if (address !== undefined) return address;
+  usage.retries++;
+  reclaim(size, true);
+  join();
+  address = cutBlock(size) ?? extend(size);
+  if (address !== undefined) return address;
+  usage.failures++;
+  throw outOfMemory(bytes);
+}
+
+/** What had been handed out when free blocks were last joined. */
+let joinedAt = 0;
+
+function join(): void {
+  top = joinBlocks(top);
+  joinedAt = usage.totalBytes;
+}
+
+/** Whether enough lies free, and has changed since the last time, that a new look is worth its price. */
+function joiningPays(): boolean {
+  const size = top - bottom;
+  return size - usage.bytes > size / 4 && usage.totalBytes - joinedAt > size / 8;
+}
+
+const fits = (size: number): boolean => top + size + slack <= memory.buffer.byteLength;
+
+/** A block beyond all others, unless memory cannot grow so far. */
+function extend(size: number): number | undefined {
+  if (!fits(size) && !grow(Math.ceil((top + size + slack - memory.buffer.byteLength) / pageBytes))) return undefined;
   const address = top;
-  top = end;
-  memoryStats.reserved = top;
+  top += size;
+  if (top > usage.reserved) usage.reserved = top;
   return address;
 }
 
-function grow(wanted: number, missing: number): boolean {
-  for (const pages of [wanted, missing]) {
+/** Grows by so many pages; by an eighth if possible, so that growing stays rare. */
+function grow(missing: number): boolean {
+  const have = memory.buffer.byteLength / pageBytes;
+  for (const pages of [Math.min(Math.max(missing, have >> 3), maximumPages - have), missing]) {
+    if (pages < missing) return false;
     try {
       memory.grow(pages);
       Object.assign(heap, viewsOf(memory.buffer));
@@ -107,9 +164,14 @@ function grow(wanted: number, missing: number): boolean {
 const megabytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
 export function outOfMemory(bytes: number): AdjointError {
+  const limit = `the ${megabytes(maximumPages * pageBytes)} that a WebAssembly memory with addresses of 32 bits can have`;
+  const state =
+    bytes < maximumPages * pageBytes
+      ? `${megabytes(usage.bytes)} of them are in use, and it has grown to ${megabytes(memory.buffer.byteLength)} so far. ` +
+        'Drop references to tensors that are no longer needed, free them early with memoryScope(...), or compute in smaller parts'
+      : 'No tensor can be larger than that: compute in smaller parts, or in a dtype of fewer bytes';
   return new AdjointError(
     'memory',
-    `out of memory: tried to allocate ${bytes} bytes (${megabytes(bytes)}); ${megabytes(memoryStats.allocated)} are in use ` +
-      `of at most ${megabytes(maximumPages * pageBytes)}. Use smaller tensors or drop references to those no longer needed.`,
+    `out of memory: tried to allocate ${bytes} bytes (${megabytes(bytes)}) out of ${limit}. ${state}.`,
   );
 }

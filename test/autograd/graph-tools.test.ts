@@ -12,7 +12,7 @@ import {
   tensor,
   zeros,
 } from '../../src/index.ts';
-import { memoryStats } from '../../src/kernels/memory.ts';
+import { usage } from '../../src/kernels/memory.ts';
 
 const {
   allowMutationOnSavedTensors,
@@ -302,10 +302,10 @@ describe('saveOnCpu', () => {
     };
     const x = rand(n, { requiresGrad: true });
     const peakOf = (f: () => Tensor): number => {
-      memoryStats.peak = memoryStats.allocated;
-      const before = memoryStats.allocated;
+      usage.peakBytes = usage.bytes;
+      const before = usage.bytes;
       const y = f();
-      const { peak } = memoryStats;
+      const peak = usage.peakBytes;
       y.backward();
       return (peak - before) / (4 * n);
     };

@@ -3,26 +3,26 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AdjointError } from '../../src/errors.ts';
 import { ones, type Tensor, tensor, zeros } from '../../src/index.ts';
-import { memoryStats } from '../../src/kernels/memory.ts';
+import { usage } from '../../src/kernels/memory.ts';
 
 const megabyte = 2 ** 20;
 
 test('a synchronous loop of forwards and backwards stays within a bound', () => {
   const w = ones(250_000, { requiresGrad: true });
-  const before = memoryStats.reserved;
+  const before = usage.reserved;
   // 3 GB in all
   for (let i = 0; i < 1000; i++) {
     w.grad = null;
     w.mul(2).exp().tanh().backward(w.detach());
   }
-  assert.ok(memoryStats.reserved - before < 300 * megabyte, `grew by ${(memoryStats.reserved - before) / megabyte} MB`);
+  assert.ok(usage.reserved - before < 300 * megabyte, `grew by ${(usage.reserved - before) / megabyte} MB`);
 });
 
 test('graphs that are dropped without a backward are reclaimed', () => {
   const w = ones(250_000, { requiresGrad: true });
-  const before = memoryStats.reserved;
+  const before = usage.reserved;
   for (let i = 0; i < 1000; i++) w.mul(2).exp();
-  assert.ok(memoryStats.reserved - before < 300 * megabyte);
+  assert.ok(usage.reserved - before < 300 * megabyte);
 });
 
 test('tensors that are still referred to keep their values while others come and go', () => {
@@ -57,7 +57,7 @@ test('gradients that a hook, a leaf or the caller was given outlive the backward
 
 test('a throw in the middle of a backward leaves nothing allocated for good', () => {
   const x = ones(100_000, { requiresGrad: true });
-  const before = memoryStats.reserved;
+  const before = usage.reserved;
   for (let i = 0; i < 500; i++) {
     const y = x.mul(2).exp();
     y.registerHook(() => {
@@ -65,15 +65,15 @@ test('a throw in the middle of a backward leaves nothing allocated for good', ()
     });
     assert.throws(() => y.tanh().backward(x.detach()), /stop/);
   }
-  assert.ok(memoryStats.reserved - before < 300 * megabyte);
+  assert.ok(usage.reserved - before < 300 * megabyte);
 });
 
 test('too large a tensor is an error that says how much was asked for, and changes nothing', () => {
-  const { allocated } = memoryStats;
+  const { bytes } = usage;
   assert.throws(
     () => zeros(100_000, 100_000),
     (error) => error instanceof AdjointError && error.code === 'memory' && /40000000000 bytes/.test(error.message),
   );
-  assert.equal(memoryStats.allocated, allocated);
+  assert.equal(usage.bytes, bytes);
   assert.equal(tensor([1, 2]).add(1).toString(), 'tensor([2., 3.])');
 });
