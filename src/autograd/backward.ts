@@ -1,6 +1,5 @@
 /** The two entry points of reverse mode: torch.autograd.backward and torch.autograd.grad. */
 import { filled } from '../core/creation.ts';
-import { isFloatingPoint } from '../core/dtype.ts';
 import { checkOptions, isOptions } from '../core/options.ts';
 import { numelOf, sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
@@ -87,10 +86,7 @@ function seedOf({ shape, dtype }: Metadata, gradient: Tensor | null | undefined,
       `Mismatch in shape: grad_output[${index}] has a shape of ${showShape(gradient.shape)} and output[${index}] has a shape of ${showShape(shape)}.`,
     );
   }
-  if (!isFloatingPoint(gradient.dtype) || gradient.dtype !== dtype) {
-    throw new AdjointError('dtype', `gradient ${index} must be of the output's dtype ${dtype}, got ${gradient.dtype}`);
-  }
-  return gradient;
+  return gradient.dtype === dtype ? gradient : gradient.to(dtype);
 }
 
 function seedsOf(outputs: readonly Place[], gradients: readonly (Tensor | null)[] | null): Tensor[] {
@@ -221,7 +217,7 @@ export function grad(
   return gradients.map((gradient, i) => {
     const input = to[i];
     if (gradient) return gradient;
-    if (input instanceof Tensor) return filled(input.shape, 0, input.dtype);
+    if (input instanceof Tensor) return filled(input.shape, 0, input.dtype).requiresGrad_(createGraph);
     throw new AdjointError('argument', 'materializeGrads cannot be used when the given input is a GradientEdge');
   });
 }

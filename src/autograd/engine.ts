@@ -200,7 +200,7 @@ function explore(roots: readonly Edge[], inputs: readonly Edge[], accumulate: bo
     const task = tasks.get(node);
     if (!task) continue;
     task.captures = [...task.captures, i];
-    task.needed = accumulate && node instanceof AccumulateGrad;
+    task.needed = accumulate;
   }
   if (!everywhere) markNeeded(tasks, inputs);
   return tasks;
@@ -233,7 +233,7 @@ function runTensorHooks(node: Node, gradients: (Tensor | null)[], retained: [Ten
   for (const [nr, own] of node.tensorHooks ?? []) {
     for (const hook of [...own.hooks]) {
       const gradient = gradients[nr] ?? null;
-      gradients[nr] = replacement(hook(gradient), gradient) ?? gradient;
+      gradients[nr] = replacement(hook(gradient as Tensor), gradient) ?? gradient;
     }
     const tensor = own.retainedBy?.deref();
     if (tensor && gradients[nr]) retained.push([tensor, gradients[nr]]);

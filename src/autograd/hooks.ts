@@ -3,7 +3,10 @@ import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import type { Edge, Gradients } from './node.ts';
 
-/** Sees a gradient, and may return another to take its place. */
+/**
+ * Sees a gradient, and may return another to take its place. The gradient is null where none arrives for this result of a step, but for
+ * another one; the type leaves that to the few hooks that can meet it, as PyTorch's does.
+ */
 export type GradientHook = (gradient: Tensor) => Tensor | null | undefined | void;
 
 /** A registration that can be taken back (torch.utils.hooks.RemovableHandle). */
@@ -13,8 +16,8 @@ export interface RemovableHandle {
 
 /** What is to be done with the gradient that arrives for one output of a node. */
 export class TensorHooks {
-  /** In the order in which they were registered; called with null if no gradient arrives for this output, but for others of the node. */
-  readonly hooks = new Set<(gradient: Tensor | null) => ReturnType<GradientHook>>();
+  /** In the order in which they were registered. */
+  readonly hooks = new Set<GradientHook>();
   /** Called after a leaf's `grad` was added to. */
   readonly postAccumulate = new Set<(tensor: Tensor) => void>();
   /** The tensor that keeps the gradient although it is no leaf. */

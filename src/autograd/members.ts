@@ -31,6 +31,10 @@ declare module '../core/tensor.ts' {
     readonly outputNr: number;
     /** How often its memory has been written to in place. */
     readonly _version: number;
+    /** The tensor whose memory this is a view of, or null (torch.Tensor._base). */
+    readonly _base: Tensor | null;
+    /** Whether this is a view of another tensor, so that recorded writes to one are seen by the other (torch.Tensor._is_view). */
+    _isView(): boolean;
     /** The same memory as a tensor outside the graph, whose writes autograd does not notice (torch.Tensor.data). */
     get data(): Tensor;
     set data(source: Tensor);
@@ -38,7 +42,10 @@ declare module '../core/tensor.ts' {
     detach(): Tensor;
     /** Takes this tensor out of the graph that made it (torch.Tensor.detach_). */
     detach_(): this;
-    /** Calls `hook` with the gradient whenever it is computed; what the hook returns takes its place (torch.Tensor.register_hook). */
+    /**
+     * Calls `hook` with the gradient whenever it is computed; what the hook returns takes its place (torch.Tensor.register_hook).
+     * Of a tensor that is one of several results of a step, it is called with null where a gradient arrives only for the others.
+     */
     registerHook(hook: GradientHook): RemovableHandle;
     /** Calls `hook` after a gradient was added to this leaf's `grad` (torch.Tensor.register_post_accumulate_grad_hook). */
     registerPostAccumulateGradHook(hook: (tensor: Tensor) => void): RemovableHandle;
@@ -140,6 +147,11 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
       return this.storage.version;
     },
   },
+  _base: {
+    get() {
+      return this.storage.inference ? null : (this._view?.base ?? null);
+    },
+  },
   data: {
     get() {
       return new Tensor(this.storage.alias(), this.shape, this.strides, this.offset);
@@ -153,7 +165,7 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
           `data must be a tensor of dtype float32 or float64 while this tensor requires gradients, got ${dtype}`,
         );
       }
-      Object.assign(this, { dtype, storage: source.storage.alias(), shape, strides, offset });
+      Object.assign(this, { dtype, storage: source.storage.succeeding(this.storage), shape, strides, offset });
       // gradients that arrive from now on look like the new data
       if (this._node instanceof AccumulateGrad) this._node.outputs[0] = { shape, dtype };
     },
@@ -171,6 +183,9 @@ const methods: Partial<Tensor> & ThisType<Tensor> = {
     if (this.isLeaf) return;
     hooksOf(this).retainedBy = new WeakRef(this);
   },
+  _isView() {
+    return this._base !== null;
+  },
   detach() {
     return this._lift?.detach() ?? new Tensor(this.storage, this.shape, this.strides, this.offset);
   },
@@ -184,7 +199,7 @@ const methods: Partial<Tensor> & ThisType<Tensor> = {
     return this;
   },
   registerHook(hook) {
-    return register(hooksOf(this).hooks, (gradient) => gradient && hook(gradient));
+    return register(hooksOf(this).hooks, hook);
   },
   registerPostAccumulateGradHook(hook) {
     if (!this.isLeaf)

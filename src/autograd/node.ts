@@ -83,6 +83,11 @@ export abstract class Node {
     return this.edges.map((edge) => [edge?.node ?? null, edge?.nr ?? 0]);
   }
 
+  /** What the gradients that arrive here look like, one for each output of the step. */
+  get _inputMetadata(): readonly Metadata[] {
+    return this.outputs;
+  }
+
   /** Anything that users want to attach (torch.autograd.graph.Node.metadata). */
   get metadata(): Record<string, unknown> {
     return (this.notes ??= {});

@@ -21,8 +21,9 @@ export class Storage {
   address: number;
   /** The elements themselves, if they are few. */
   readonly array: TypedArray | null;
-  /** Counts the writes in place, for all tensors that share this storage. */
-  version = 0;
+  private writes = 0;
+  /** Where the writes are counted if other storages count theirs there as well. */
+  private counter: { writes: number } | null = null;
   /** Whether it was made in inference mode, and so is never part of a graph. */
   readonly inference = mode.inference;
   /** Keeps the memory alive that this storage shares under a version counter of its own. */
@@ -69,9 +70,25 @@ export class Storage {
     this.address = nowhere;
   }
 
+  /** Counts the writes in place, for all tensors that share this storage. */
+  get version(): number {
+    return this.counter ? this.counter.writes : this.writes;
+  }
+  set version(value: number) {
+    if (this.counter) this.counter.writes = value;
+    else this.writes = value;
+  }
+
   /** The same memory under another version counter: writes to one are not seen as changes of the other. */
   alias(): Storage {
     return new Storage(this.dtype, this.length, this.address, this.array, this.owner ?? this);
+  }
+
+  /** The same memory under the version counter that `before` has. */
+  succeeding(before: Storage): Storage {
+    const storage = this.alias();
+    storage.counter = before.counter ??= { writes: before.writes };
+    return storage;
   }
 
   /** The elements, to read or write at once: the next allocation may move linear memory. */

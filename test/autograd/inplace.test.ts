@@ -246,12 +246,105 @@ describe('writes through views', () => {
     assert.deepEqual(autograd.grad(g.sum(), x)[0].tolist(), [12, 0]);
   });
 
+  test('ask only for the gradients that are wanted', () => {
+    class Forbidden extends autograd.Function {
+      static forward(_: autograd.FunctionCtx, x: Tensor): Tensor {
+        return x.clone();
+      }
+      static backward(): never {
+        throw new RangeError('ran');
+      }
+    }
+    const write = (x: Tensor, y: Tensor): Tensor => x.clone().view(-1).add_(y);
+    const writeAfterUse = (x: Tensor, y: Tensor): Tensor => {
+      const view = x.clone().view(-1);
+      const used = view.mul(2);
+      return view.add_(y).add(used);
+    };
+    for (const [f, slope] of [
+      [write, 1],
+      [writeAfterUse, 3],
+    ] as const) {
+      const [x, y] = [leaf([1, 2]), leaf([3, 4])];
+      const forbidden = Forbidden.apply(y);
+      const out = (): Tensor => f(x, forbidden).sum();
+      assert.throws(() => out().backward(), RangeError);
+      assert.throws(() => autograd.grad(out(), y), RangeError);
+      assert.equal(x.grad, null);
+      assert.deepEqual(gradientOf(out(), x), [slope, slope]);
+      assert.deepEqual(gradientOf(out(), forbidden), [1, 1]);
+      assert.deepEqual(
+        autograd.grad(out(), [x, forbidden]).map((g) => g.tolist()),
+        [
+          [slope, slope],
+          [1, 1],
+        ],
+      );
+    }
+  });
+
+  test('run what led to the view before only if it is wanted', () => {
+    const [x, y] = [leaf([1, 2]), leaf([3, 4]).mul(1)];
+    const view = x.clone().view(-1);
+    view.registerHook(() => assert.fail('a gradient that nobody asked for'));
+    const sum = view.add(y);
+    view.add_(y);
+    const gradients = autograd.grad(view.add(sum).sum(), [sum, y]);
+    assert.deepEqual(
+      gradients.map((g) => g.tolist()),
+      [
+        [1, 1],
+        [2, 2],
+      ],
+    );
+  });
+
+  test('by an operator that saves its result', () => {
+    const x = leaf([-1, 0, 1, 2]);
+    const base = x.narrow(0, 0, 3).clone();
+    const view = base.view(-1);
+    view.relu_();
+    const out = view.clone();
+    assert.deepEqual(out.tolist(), [0, 0, 1]);
+    assert.deepEqual(autograd.grad(out.sum(), x, { retainGraph: true })[0].tolist(), [0, 0, 1, 0]);
+    base.exp_();
+    assert.throws(() => out.sum().backward(), modified);
+  });
+
   test('without recording change values only', () => {
     const x = leaf([1, 2]);
     const a = x.mul(2);
     noGrad(() => a.narrow(0, 0, 1).zero_());
     assert.deepEqual(a.tolist(), [0, 4]);
     assert.deepEqual(gradientOf(a, x), [2, 2]);
+  });
+});
+
+describe('one buffer for many steps', () => {
+  test('detached and filled anew, as only what a derivative needs is saved', () => {
+    const mean = ones(1, { requiresGrad: true });
+    const buffer = zeros(1);
+    let loss = zeros([]);
+    for (let i = 0; i < 3; i++) {
+      buffer.detach_();
+      buffer.copy_(mean.add(i));
+      loss = loss.add(buffer.mul(tensor([i])).sum());
+    }
+    loss.backward();
+    assert.deepEqual(mean.grad?.tolist(), [3]);
+  });
+
+  test('the result of a write and what was computed before it, each with its own history', () => {
+    const [x, y] = [ones(2, { requiresGrad: true }), tensor([4, 4], { requiresGrad: true })];
+    const half = x.div(2).add(y.div(8));
+    const [product, sum] = [half.mul(y), half.add(y)];
+    const version = half._version;
+    const written = half.exp_();
+    assert.notEqual(half._version, version);
+    assert.deepEqual(autograd.grad(sum.sum(), x, { retainGraph: true })[0].tolist(), [0.5, 0.5]);
+    const [g] = autograd.grad(written.sum(), x, { retainGraph: true });
+    assert.deepEqual(g.tolist(), [Math.fround(Math.E) / 2, Math.fround(Math.E) / 2]);
+    assert.throws(() => product.sum().backward(), modified);
   });
 });
 

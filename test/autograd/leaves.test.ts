@@ -1,7 +1,18 @@
 /** Leaves and what is made of them: requiresGrad, isLeaf, detach, data, grad. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { autograd, noGrad, ones, type Tensor, tensor, zeros } from '../../src/index.ts';
+import {
+  autograd,
+  inferenceMode,
+  noGrad,
+  normal,
+  ones,
+  rand,
+  randn,
+  type Tensor,
+  tensor,
+  zeros,
+} from '../../src/index.ts';
 
 /** The elements of the gradient, or null. */
 const gradOf = ({ grad }: Tensor): unknown => grad?.tolist() ?? null;
@@ -55,6 +66,33 @@ describe('requiresGrad', () => {
     x.requiresGrad_();
     assert.equal(before.requiresGrad, false);
     assert.equal(x.mul(2).requiresGrad, true);
+  });
+
+  test('a view that was taken before sees that its base asks for a gradient', () => {
+    const x = zeros(2, 3);
+    const view = x.view(6);
+    x.requiresGrad = true;
+    assert.deepEqual([view.requiresGrad, view.gradFn], [true, null]);
+    assert.throws(() => x.add_(5), { code: 'inplace', message: /^a leaf Variable that requires grad/ });
+    assert.throws(() => view.add_(5), { code: 'inplace', message: /^a view of a leaf Variable that requires grad/ });
+    x.sum().backward();
+    assert.deepEqual(gradOf(x), [
+      [1, 1, 1],
+      [1, 1, 1],
+    ]);
+  });
+
+  test('a view knows the tensor at its root', () => {
+    const x = leaf([1, 2, 3]).mul(2);
+    const view = x.narrow(0, 1, 2);
+    for (const v of [view, view.select(0, 0), x.viewAs(x), noGrad(() => x.view(3)), x.split(2)[0], x.expand(2, 3)]) {
+      assert.equal(v._base, x);
+      assert.equal(v._isView(), true);
+    }
+    for (const v of [x, x.clone(), x.contiguous(), view.detach(), x.data, inferenceMode(() => ones(3).view(3))]) {
+      assert.equal(v._base, null);
+      assert.equal(v._isView(), false);
+    }
   });
 
   test('leaves', () => {
@@ -111,6 +149,53 @@ describe('detach and data', () => {
       { code: 'dtype', message: /^data must be a tensor of dtype float32/ },
     );
     assert.deepEqual(x.tolist(), [[5, 6, 7]]);
+  });
+
+  test('new data keeps the version counter, and who shares it', () => {
+    const x = zeros(1, 2);
+    const view = x.view(2);
+    view.add_(1);
+    const source = zeros(2, 3).add_(1).add_(1);
+    x.data = source;
+    assert.deepEqual([x._version, view._version], [1, 1]);
+    x.add_(1);
+    view.add_(1);
+    x.data = zeros(3);
+    assert.deepEqual([x._version, view._version], [3, 3]);
+    source.add_(1);
+    x.add_(1);
+    assert.deepEqual([x._version, view._version, source._version], [4, 4, 3]);
+    assert.deepEqual(
+      [x.tolist(), view.tolist(), source.select(0, 0).tolist()],
+      [
+        [1, 1, 1],
+        [2, 2],
+        [4, 4, 4],
+      ],
+    );
+  });
+
+  test('a new tensor counts no writes', () => {
+    for (const x of [zeros(2), ones(2), tensor([1, 2]), rand(2), randn(2), normal(0, 1, [2])])
+      assert.equal(x._version, 0);
+  });
+
+  test('detaching a base leaves its views in the graph', () => {
+    const x = zeros(4, { requiresGrad: true });
+    const view = x.narrow(0, 1, 2);
+    x.detach_();
+    assert.deepEqual([x.requiresGrad, view.requiresGrad, view.gradFn?.name()], [false, true, 'SliceBackward0']);
+    assert.equal(view._base, x);
+  });
+
+  test('hooks outlast detach_, in the graph that was recorded before', () => {
+    const y = leaf([1, 2]).mul(3);
+    let calls = 0;
+    y.registerHook(() => void calls++);
+    const z = y.mul(1);
+    y.detach_();
+    z.sum().backward();
+    assert.equal(calls, 1);
   });
 
   test('detach_ takes a tensor out of the graph that made it', () => {
