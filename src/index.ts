@@ -19,6 +19,7 @@ export {
   noGrad,
   setGradEnabled,
 } from './autograd/modes.ts';
+export { type Config, config } from './config.ts';
 export {
   arange,
   empty,
@@ -59,9 +60,12 @@ export {
   memorySummary,
   resetPeakMemoryStats,
 } from './core/memory-stats.ts';
+export { isMemoryDebugEnabled, setMemoryDebug } from './core/poison.ts';
 export { type Nested, Tensor } from './core/tensor.ts';
 export { AdjointError, type ErrorCode } from './errors.ts';
 export * as func from './func.ts';
+export { setBlasEnabled } from './kernels/blas.ts';
+export { getNumThreads, setNumThreads } from './kernels/threads.ts';
 export * as linalg from './linalg.ts';
 export * as nn from './nn/index.ts';
 export { celu, hardshrink, prelu, rrelu, selu, threshold } from './ops/functional/activation.ts';

@@ -6,6 +6,7 @@ import { AdjointError } from '../errors.ts';
 import { arrayOf, bytesOf, type ElementType, type TypedArray } from '../kernels/element.ts';
 import { allocate, heap, outOfMemory, release, slotBytes } from '../kernels/memory.ts';
 import { mode } from './mode.ts';
+import { poison } from './poison.ts';
 import { track } from './reclaim.ts';
 
 /** An address out of bounds. */
@@ -46,7 +47,11 @@ export class Storage {
   /** Room for `length` elements, whose values are not set. */
   static allocate(dtype: ElementType, length: number): Storage {
     const bytes = length * bytesOf[dtype];
-    if (bytes <= slotBytes) return new Storage(dtype, length, 0, new arrayOf[dtype](length), null);
+    if (bytes <= slotBytes) {
+      const array = new arrayOf[dtype](length);
+      poison(array);
+      return new Storage(dtype, length, 0, array, null);
+    }
     if (!(bytes < 2 ** 32)) throw outOfMemory(bytes);
     const storage = new Storage(dtype, length, allocate(bytes), null, null);
     if (Storage.nursery) Storage.nursery.push(storage);
