@@ -71,24 +71,34 @@ export const gemmWord = {
   batch: 17,
 } as const;
 
+/** Room for one tile and for blocks of A and B. */
+export interface ProductRoom {
+  readonly tile: number;
+  readonly a: number;
+  readonly b: number;
+}
+
 let room = 0;
 let roomBytes = 0;
-/** Room for one tile and for blocks of A and B; it is kept for the next product. */
-export function productRoom(type: ProductType, m: number, n: number, k: number): Record<'tile' | 'a' | 'b', number> {
+/** Rooms for so many threads that work on products of m x k and k x n; they are kept for the next product. */
+export function productRooms(type: ProductType, m: number, n: number, k: number, count: number): ProductRoom[] {
   const { bytes } = arithmetic[type];
   const upTo = (size: number, block: number, unit: number): number => Math.ceil(Math.min(size, block) / unit) * unit;
   const depth = Math.min(k, blockDepth);
   const tileBytes = tileRows * tileVectors * 16;
   const aBytes = upTo(m, blockRows, tileRows) * depth * bytes;
   const bBytes = upTo(n, blockColumns, tileColumns(type)) * depth * bytes;
-  const needed = tileBytes + aBytes + bBytes;
-  if (needed > roomBytes) {
-    const grown = allocate(needed);
+  const each = tileBytes + aBytes + bBytes;
+  if (each * count > roomBytes) {
+    const grown = allocate(each * count);
     if (roomBytes > 0) release(room, roomBytes);
     room = grown;
-    roomBytes = needed;
+    roomBytes = each * count;
   }
-  return { tile: room, a: room + tileBytes, b: room + tileBytes + aBytes };
+  return Array.from({ length: count }, (_, p) => {
+    const tile = room + p * each;
+    return { tile, a: tile + tileBytes, b: tile + tileBytes + aBytes };
+  });
 }
 
 const sum = (...terms: Code[]): Code => terms.reduce(i32.add);

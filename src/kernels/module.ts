@@ -1,9 +1,19 @@
 import { hostMath } from './host-math.ts';
-import { memory } from './memory.ts';
+import { allocate, heap, memory, shared } from './memory.ts';
 import { type Code, encodeModule, type FunctionBuilder, type HostFunction, type InnerFunction } from './wasm.ts';
 
 /** Compiled code: does units of work `begin` to `end` of what the descriptor at an address says. */
 export type Kernel = (descriptor: number, begin: number, end: number) => void;
+
+/** What another thread needs to have a kernel too: its number, and where the bytes of its module lie in linear memory. */
+export interface Program {
+  readonly id: number;
+  readonly address: number;
+  readonly bytes: number;
+}
+
+/** The programs of kernels that other threads can run: those that call no functions of the host, which only this thread has. */
+export const programOf = new Map<Kernel, Program>();
 
 export function compile(
   builder: FunctionBuilder,
@@ -11,7 +21,13 @@ export function compile(
   host: readonly HostFunction[] = [],
   inner: readonly InnerFunction[] = [],
 ): Kernel {
-  const module = new WebAssembly.Module(encodeModule(builder, body, host, inner));
-  const instance = new WebAssembly.Instance(module, { env: { memory, ...hostMath } });
-  return instance.exports.run as Kernel;
+  const bytes = encodeModule(builder, body, host, inner, shared);
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, ...hostMath } });
+  const kernel = instance.exports.run as Kernel;
+  if (shared && host.length === 0) {
+    const address = allocate(bytes.length);
+    heap.uint8.set(bytes, address);
+    programOf.set(kernel, { id: programOf.size, address, bytes: bytes.length });
+  }
+  return kernel;
 }

@@ -392,6 +392,9 @@ export const forLoop = (i: Local, start: Code, end: Code, step: number, body: Co
   ...whileLoop(i32.ltS(i.get, end), [...body, ...i.add(step)]),
 ];
 
+/** The most that a memory with 32-bit addresses can have. */
+export const maximumPages = 65536;
+
 /** A function of one module: its parameters, then the locals that its body asks for. */
 export class FunctionBuilder {
   readonly params: readonly Local[];
@@ -433,7 +436,7 @@ export interface InnerFunction {
 
 /**
  * The bytes of a module that imports the memory and `host` functions of f64 from "env" and exports one function, `run`,
- * which takes `params` and returns nothing. Host function k is called by `call(k, ...)`, inner function k by
+ * which takes `params` and returns nothing. The memory is `shared` with other threads or not. Host function k is called by `call(k, ...)`, inner function k by
  * `call(host.length + 1 + k, ...)`.
  */
 export function encodeModule(
@@ -441,6 +444,7 @@ export function encodeModule(
   body: Code,
   host: readonly HostFunction[],
   inner: readonly InnerFunction[] = [],
+  shared = false,
 ): Uint8Array<ArrayBuffer> {
   const action = (f: FunctionBuilder): number[] => [0x60, ...vector(f.params.map((p) => [typeByte[p.type]])), 0];
   const types = [
@@ -449,7 +453,8 @@ export function encodeModule(
     [0x60, 2, typeByte.f64, typeByte.f64, 1, typeByte.f64],
     ...inner.map((f) => action(f.builder)),
   ];
-  const memory = [...text('env'), ...text('memory'), 2, 0, 1];
+  const limits = shared ? [3, 1, ...u32(maximumPages)] : [0, 1];
+  const memory = [...text('env'), ...text('memory'), 2, ...limits];
   const imports = [memory, ...host.map((f) => [...text('env'), ...text(f.name), 0, f.arity])];
   return new Uint8Array([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],

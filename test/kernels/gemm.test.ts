@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { arrayOf, bytesOf } from '../../src/kernels/element.ts';
-import { gemm, gemmWord, productRoom, tileColumns, tileRows } from '../../src/kernels/gemm.ts';
+import { gemm, gemmWord, productRooms, tileColumns, tileRows } from '../../src/kernels/gemm.ts';
 import { type DenseLines, gemv, gemvBlock, gemvWord } from '../../src/kernels/gemv.ts';
 import { allocate, descriptor, heap, release, slack } from '../../src/kernels/memory.ts';
 import type { ProductType } from '../../src/kernels/product-code.ts';
@@ -76,7 +76,7 @@ function multiply(layout: Layout): void {
   const b = block(type, layOut(k, n, layout.transposeB, layout.gapB), [batch, k, n]);
   const c = block(type, layOut(m, n, false, layout.gapC), [batch, m, n]);
   const [x, y, before] = [read(type, a), read(type, b), read(type, c)];
-  const room = productRoom(type, m, n, k);
+  const [room] = productRooms(type, m, n, k, 1);
   const units = Math.ceil(m / tileRows);
   const fields: Record<keyof typeof gemmWord, number> = {
     units,
@@ -183,7 +183,7 @@ test('integers wrap around', () => {
     const large = type === 'int32' ? 2 ** 31 - 1 : 2n ** 63n - 1n;
     elements(a)[0] = large;
     elements(b)[0] = large;
-    const room = productRoom(type, 1, 1, 1);
+    const [room] = productRooms(type, 1, 1, 1, 1);
     const fields = { units: 1, batchDims: 0, m: 1, n: 1, k: 1, accumulate: 0, panelsA: 0, panelsB: 0, tile: room.tile };
     const addresses = { a: a.address, b: b.address, c: c.address };
     for (const [name, value] of Object.entries({ ...fields, ...addresses })) {

@@ -6,6 +6,7 @@ import { type Combination, gatherKernel, scatterKernel } from '../../kernels/gat
 import { allocate, descriptor, heap, release } from '../../kernels/memory.ts';
 import type { Kernel } from '../../kernels/module.ts';
 import { outOfBoundsWord, positionsKernel } from '../../kernels/positions.ts';
+import { runUnits } from '../../kernels/threads.ts';
 import type { Places } from '../indexing/places.ts';
 import { foldLoops } from './loops.ts';
 import { stage, unstage } from './staging.ts';
@@ -47,7 +48,9 @@ function run(how: Combination | null, table: Tensor, places: Places, dense: Tens
     const kernel = mover(table, how, places.run === 1);
     const addresses = [stage(table), positions, stage(dense)];
     heap.int32.set([...addresses, places.run], descriptor >> 2);
-    kernel(descriptor, 0, count);
+    // two elements may be carried to one place
+    if (how) kernel(descriptor, 0, count);
+    else runUnits(kernel, descriptor, count, places.run);
     if (how) unstage(table, addresses[0]);
     else unstage(dense, addresses[2]);
   } finally {

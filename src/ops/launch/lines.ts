@@ -9,6 +9,7 @@ import { lineHeaderWords, lineWords, type Width } from '../../kernels/lines.ts';
 import { descriptor, heap } from '../../kernels/memory.ts';
 import type { Kernel } from '../../kernels/module.ts';
 import { extremumScanKernel, type Scan, scanKernel } from '../../kernels/scan.ts';
+import { runUnits } from '../../kernels/threads.ts';
 import { foldLoops, modeOf, modes } from './loops.ts';
 import { stage, unstage } from './staging.ts';
 
@@ -87,7 +88,7 @@ function launch(
       words[w++] = folded[k][d] * bytesOf[t.dtype];
     });
   });
-  kernel(descriptor, 0, units);
+  runUnits(kernel, descriptor, units, numelOf(shape) / units);
   for (let k = all.length - results; k < all.length; k++) unstage(all[k], addresses[k]);
 }
 

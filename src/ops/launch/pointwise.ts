@@ -7,7 +7,8 @@ import { bytesOf, codeOf } from '../../kernels/element.ts';
 import type { Expr } from '../../kernels/expr.ts';
 import { descriptor, heap } from '../../kernels/memory.ts';
 import type { Kernel } from '../../kernels/module.ts';
-import { operandWords, pointwiseKernel } from '../../kernels/pointwise.ts';
+import { headerWords, operandWords, pointwiseKernel } from '../../kernels/pointwise.ts';
+import { beginOf, copyDescriptor, partsFor, runParts, runUnits, setPart } from '../../kernels/threads.ts';
 import { foldLoops, type Loops, modeOf, modes, parameter } from './loops.ts';
 import { stage, unstage } from './staging.ts';
 
@@ -69,7 +70,8 @@ function run(
   }
 
   const words = heap.int32;
-  let w = descriptor >> 2;
+  const first = descriptor >> 2;
+  let w = first;
   words[w++] = inner < 0 ? 1 : sizes[inner];
   words[w++] = Math.max(inner, 0);
   t = 0;
@@ -95,6 +97,38 @@ function run(
     for (const x of operands) words[w++] = typeof x === 'number' ? 0 : strides[t++][d] * bytesOf[x.dtype];
     words[w++] = strides[t][d] * bytesOf[out.dtype];
   }
-  kernel(descriptor, 0, rows);
+  if (rows > 1) runUnits(kernel, descriptor, rows, words[first]);
+  else runRow(kernel, operands);
   unstage(out, address);
+}
+
+/** Elements at whose multiples a row is split: whole lines of the cache for every dtype. */
+const splitAt = 64;
+
+/** Runs the one row that a descriptor says, split among threads if that pays. */
+function runRow(kernel: Kernel, operands: readonly Operand[]): void {
+  const words = heap.int32;
+  const first = descriptor >> 2;
+  const length = words[first];
+  const stretches = Math.ceil(length / splitAt);
+  const count = partsFor(kernel, stretches, splitAt);
+  if (count === 1) {
+    kernel(descriptor, 0, 1);
+    return;
+  }
+  const used = headerWords + operandWords * (operands.length + 1);
+  for (let p = 0; p < count; p++) {
+    const own = copyDescriptor(p, used);
+    const base = own >> 2;
+    const begin = beginOf(p, count, stretches) * splitAt;
+    const end = Math.min(beginOf(p + 1, count, stretches) * splitAt, length);
+    words[base] = end - begin;
+    for (let k = 0; k <= operands.length; k++) {
+      if (typeof operands[k] === 'number') continue;
+      const w = base + headerWords + operandWords * k;
+      words[w] += begin * words[w + 1];
+    }
+    setPart(p, own, 0, 1);
+  }
+  runParts(kernel, count);
 }

@@ -1,11 +1,13 @@
 /** Hands matrices and vectors to the kernels that multiply them. */
 import { numelOf } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
+import { currentBlas, originFor } from '../../kernels/blas.ts';
 import { bytesOf } from '../../kernels/element.ts';
-import { gemm, gemmWord, productRoom, tileColumns, tileRows } from '../../kernels/gemm.ts';
+import { gemm, gemmWord, productRooms, tileColumns, tileRows } from '../../kernels/gemm.ts';
 import { type DenseLines, gemv, gemvBlock, gemvWord } from '../../kernels/gemv.ts';
 import { descriptor, heap } from '../../kernels/memory.ts';
 import type { ProductType } from '../../kernels/product-code.ts';
+import { beginOf, copyDescriptor, getNumThreads, runParts, runUnits, setPart } from '../../kernels/threads.ts';
 import { foldLoops, type Loops } from './loops.ts';
 import { stage, unstage } from './staging.ts';
 
@@ -27,7 +29,7 @@ export function multiply(a: Tensor, b: Tensor): Tensor {
   if (n === 1 && timesVector(a, b, out)) return out;
   // a row times a matrix is the transposed matrix times a column
   if (m === 1 && timesVector(b.transpose(-2, -1), a.transpose(-2, -1), out)) return out;
-  timesMatrix(a, b as typeof a, out);
+  if (!timesByBlas(a, b, out)) timesMatrix(a, b, out);
   return out;
 }
 
@@ -38,21 +40,88 @@ const batchLoops = (tensors: readonly Tensor[]): Loops =>
     tensors.map((t) => t.strides.slice(0, -2)),
   );
 
-/** Writes the batch dimensions of a descriptor, and returns how many products there are. */
+/** Writes the batch dimensions of a descriptor from word `first` on, and returns the word behind them. */
 function describeBatch({ sizes, strides }: Loops, first: number, bytes: number): number {
   const words = heap.int32;
-  let count = 1;
   let w = first;
-  sizes.forEach((size, d) => {
-    count *= size;
-    words[w++] = size;
+  for (let d = 0; d < sizes.length; d++) {
+    words[w++] = sizes[d];
     for (const own of strides) words[w++] = own[d] * bytes;
-  });
-  return count;
+  }
+  return w;
+}
+
+/** Below so many multiplications, the call of a BLAS costs more than it saves. */
+const leastForBlas = 2 ** 15;
+
+/** How the rows, or the columns, of a matrix lie for BLAS: which are dense, and how many elements are from one to the next. */
+interface Lines {
+  readonly transposed: boolean;
+  readonly apart: number;
+}
+
+function linesOf({ shape, strides }: Tensor): Lines | null {
+  const [rows, columns] = shape.slice(-2);
+  const [row, column] = strides.slice(-2);
+  if ((column === 1 || columns === 1) && (row >= columns || rows === 1)) {
+    return { transposed: false, apart: Math.max(row, columns) };
+  }
+  if ((row === 1 || rows === 1) && (column >= rows || columns === 1)) {
+    return { transposed: true, apart: Math.max(column, rows) };
+  }
+  return null;
+}
+
+/** Lets a BLAS of the system multiply, if there is one and it can read the operands where they lie. */
+function timesByBlas(a: Tensor, b: Tensor, out: Tensor): boolean {
+  const { dtype } = a;
+  if (dtype !== 'float32' && dtype !== 'float64') return false;
+  const [m, k] = a.shape.slice(-2);
+  const n = b.shape[b.ndim - 1];
+  if (m * n * k < leastForBlas) return false;
+  const blas = currentBlas();
+  const [linesA, linesB] = [linesOf(a), linesOf(b)];
+  if (!blas || !linesA || !linesB) return false;
+  const bytes = bytesOf[dtype];
+  const { sizes, strides } = batchLoops([a, b, out]);
+  const address = stage(out);
+  const origin = originFor(blas);
+  const first = [a, b].map((t) => origin + stage(t));
+  const count = numelOf(sizes);
+  for (let i = 0; i < count; i++) {
+    const [at, bt, ct] = strides.map((own) => placeOf(i, sizes, own) * bytes);
+    blas[dtype](
+      linesA.transposed,
+      linesB.transposed,
+      m,
+      n,
+      k,
+      first[0] + at,
+      linesA.apart,
+      first[1] + bt,
+      linesB.apart,
+      origin + address + ct,
+      n,
+    );
+  }
+  unstage(out, address);
+  return true;
+}
+
+/** Where run number `i` through loops begins. */
+function placeOf(i: number, sizes: readonly number[], strides: readonly number[]): number {
+  let place = 0;
+  for (let d = sizes.length - 1; d >= 0; d--) {
+    place += (i % sizes[d]) * strides[d];
+    i = Math.floor(i / sizes[d]);
+  }
+  return place;
 }
 
 /** Operands are read in steps of up to so many bytes along k where they lie: beyond that, lines of the cache evict each other. */
 const nearBytes = 1024;
+/** The least number of multiplications for which another thread is worth waking. */
+const leastForThread = 2 ** 19;
 
 function timesMatrix(a: Tensor & { dtype: ProductType }, b: Tensor, out: Tensor): void {
   const { dtype } = a;
@@ -65,12 +134,14 @@ function timesMatrix(a: Tensor & { dtype: ProductType }, b: Tensor, out: Tensor)
   const packB = columnB !== 1 || (rowB * bytes > nearBytes && m > tileRows);
   const kernel = gemm(dtype);
   const loops = batchLoops([a, b, out]);
-  const room = productRoom(dtype, m, n, k);
-  const units = Math.ceil(m / tileRows);
+  const units = numelOf(loops.sizes) * Math.ceil(m / tileRows);
+  const worthwhile = Math.floor((numelOf(out.shape) * k) / leastForThread);
+  const count = Math.max(1, Math.min(worthwhile, units, getNumThreads()));
+  const rooms = productRooms(dtype, m, n, k, count);
   const address = stage(out);
   const words = heap.int32;
   const base = descriptor >> 2;
-  words[base + gemmWord.units] = units;
+  words[base + gemmWord.units] = Math.ceil(m / tileRows);
   words[base + gemmWord.batchDims] = loops.sizes.length;
   words[base + gemmWord.m] = m;
   words[base + gemmWord.n] = n;
@@ -84,11 +155,15 @@ function timesMatrix(a: Tensor & { dtype: ProductType }, b: Tensor, out: Tensor)
   words[base + gemmWord.columnStrideB] = columnB * bytes;
   words[base + gemmWord.c] = address;
   words[base + gemmWord.rowStrideC] = n * bytes;
-  words[base + gemmWord.panelsA] = packA ? room.a : 0;
-  words[base + gemmWord.panelsB] = packB ? room.b : 0;
-  words[base + gemmWord.tile] = room.tile;
-  const count = describeBatch(loops, base + gemmWord.batch, bytes);
-  kernel(descriptor, 0, count * units);
+  const used = describeBatch(loops, base + gemmWord.batch, bytes) - base;
+  rooms.forEach(({ tile, a: panelsA, b: panelsB }, p) => {
+    const own = count === 1 ? descriptor : copyDescriptor(p, used);
+    words[(own >> 2) + gemmWord.panelsA] = packA ? panelsA : 0;
+    words[(own >> 2) + gemmWord.panelsB] = packB ? panelsB : 0;
+    words[(own >> 2) + gemmWord.tile] = tile;
+    setPart(p, own, beginOf(p, count, units), beginOf(p + 1, count, units));
+  });
+  runParts(kernel, count);
   unstage(out, address);
 }
 
@@ -117,8 +192,9 @@ function timesVector(matrix: Tensor, column: Tensor, out: Tensor): boolean {
   words[base + gemvWord.lineStride] = (dense === 'rows' ? rowStride : columnStride) * bytes;
   words[base + gemvWord.x] = stage(x);
   words[base + gemvWord.y] = address;
-  const count = describeBatch(loops, base + gemvWord.batch, bytes);
-  kernel(descriptor, 0, count * units);
+  describeBatch(loops, base + gemvWord.batch, bytes);
+  // four lines at a time, four elements of each
+  runUnits(kernel, descriptor, numelOf(loops.sizes) * units, (gemvBlock * k) / 16);
   unstage(out, address);
   return true;
 }

@@ -15,6 +15,7 @@ import {
   reductionHeaderWords,
   rowKernel,
 } from '../../kernels/reduce.ts';
+import { runUnits } from '../../kernels/threads.ts';
 import { foldLoops, type Loops, modeOf, modes, parameter } from './loops.ts';
 import { stage, unstage } from './staging.ts';
 
@@ -161,6 +162,8 @@ function run(
     words[w++] = typeof x === 'number' || row < 0 ? 0 : reduced.strides[t++][row] * bytesOf[x.dtype];
 
   if (inColumns) units *= Math.ceil(length / columnBlock(code.combine, type));
-  kernel(descriptor, 0, units);
+  // most of the code of these kernels is for what is left over at the ends of rows
+  const elements = numelOf(reduced.sizes) * numelOf(kept.sizes);
+  runUnits(kernel, descriptor, units, elements / (8 * units));
   unstage(out, address);
 }

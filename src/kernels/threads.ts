@@ -1,0 +1,212 @@
+/**
+ * Threads that work on linear memory together. A job is a kernel and a table of parts, each a descriptor with the units of work to do; the
+ * calling thread and the workers claim parts one after the other until none is left. So a worker that wakes up late, or is kept from
+ * running by other programs, delays nothing but the part that it holds.
+ *
+ * Workers are started when there is work for them first. Between jobs they look for the next one for a while, then sleep.
+ */
+import { AdjointError, show } from '../errors.ts';
+import { canBlock, canShare, processors, startWorker } from '../host/workers.ts';
+import { allocate, descriptor, heap, memory } from './memory.ts';
+import { type Kernel, type Program, programOf } from './module.ts';
+
+/** What the threads share, in 32-bit words; those that are written often are a cache line apart. */
+const word = {
+  /** The number of the job above, and of the parts nobody has claimed yet in the lowest 8 bits. */
+  claim: 0,
+  /** Parts that are done. */
+  done: 16,
+  /** Workers that sleep and have to be woken. */
+  sleeping: 32,
+  /** How many workers may take part. */
+  workers: 48,
+  /** Whether a part has failed. */
+  failed: 49,
+  /** The kernel of the job: its number, and the bytes of its module. */
+  kernel: 50,
+  module: 51,
+  moduleBytes: 52,
+  /** Here begins the table of parts: descriptor, begin, end. */
+  parts: 64,
+} as const;
+type Words = typeof word;
+
+/** Below so many elements nothing is split. */
+const leastSteps = 8192;
+/** The least work of a part: elements times bytes of code. */
+const partCost = 2 ** 25;
+const partWords = 3;
+const maximumParts = 64;
+/** Parts for each thread, so that one that is late has little left to do. */
+const partsPerThread = 4;
+const partDescriptorBytes = 512;
+/** How often a thread looks for what it waits for before it sleeps: some tens of microseconds. */
+const patience = 20000;
+
+interface Shared {
+  readonly memory: WebAssembly.Memory;
+  /** Where the words begin. */
+  readonly base: number;
+  readonly index: number;
+  readonly word: Words;
+  readonly patience: number;
+}
+
+/** A worker's whole life. It refers to nothing outside of itself: its source is what a worker is given. */
+function serve({ memory, base, index, word, patience }: Shared): void {
+  const words = new Int32Array(memory.buffer);
+  const kernels: Kernel[] = [];
+  for (;;) {
+    const claim = Atomics.load(words, base + word.claim);
+    const left = claim & 255;
+    if (left === 0 || index >= words[base + word.workers]) {
+      let looks = 0;
+      while (Atomics.load(words, base + word.claim) === claim) {
+        if (++looks < patience) continue;
+        Atomics.add(words, base + word.sleeping, 1);
+        Atomics.wait(words, base + word.claim, claim);
+        Atomics.sub(words, base + word.sleeping, 1);
+      }
+      continue;
+    }
+    if (Atomics.compareExchange(words, base + word.claim, claim, claim - 1) !== claim) continue;
+    try {
+      const id = words[base + word.kernel];
+      if (!kernels[id]) {
+        const bytes = new Uint8Array(memory.buffer, words[base + word.module], words[base + word.moduleBytes]).slice();
+        const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+        kernels[id] = instance.exports.run as Kernel;
+      }
+      const part = base + word.parts + 3 * (left - 1);
+      kernels[id](words[part], words[part + 1], words[part + 2]);
+    } catch {
+      words[base + word.failed] = 1;
+    }
+    Atomics.add(words, base + word.done, 1);
+    Atomics.notify(words, base + word.done);
+  }
+}
+
+let threads = canShare ? processors() : 1;
+const listeners: ((count: number) => void)[] = [];
+
+/** How many threads kernels are shared among (torch.get_num_threads): by default as many as the processor has. */
+export const getNumThreads = (): number => threads;
+
+/**
+ * Shares kernels among so many threads (torch.set_num_threads). Results do not depend on it but for the order in which some sums are
+ * added. Where threads cannot share memory, as on a page that is not cross-origin isolated, there is one, whatever is asked for.
+ */
+export function setNumThreads(count: number): void {
+  if (!Number.isInteger(count) || count < 1) {
+    throw new AdjointError('argument', `setNumThreads: expected a positive integer, got ${show(count)}`);
+  }
+  threads = canShare ? Math.min(count, maximumParts) : 1;
+  words[base + word.workers] = threads - 1;
+  for (const listener of listeners) listener(threads);
+}
+
+/** Calls `listener` whenever the number of threads is set. */
+export const onThreadCount = (listener: (count: number) => void): void => void listeners.push(listener);
+
+/** In 32-bit words. */
+const base = allocate(4 * (word.parts + partWords * maximumParts)) >> 2;
+const descriptors = allocate(partDescriptorBytes * maximumParts);
+/** Memory grows, but what this view shows of it stays. */
+const words = heap.int32;
+const mayBlock = canShare && canBlock();
+let workers = 0;
+let jobs = 0;
+
+/** Starts the workers that there have to be, if they have not been started. */
+function startWorkers(): void {
+  words[base + word.workers] = threads - 1;
+  for (; workers < threads - 1; workers++) startWorker(serve, { memory, base, index: workers, word, patience });
+}
+
+/**
+ * Into how many parts it pays to split so many units of work: another thread is worth waking for some 20 microseconds of it.
+ * @param steps about how many elements a unit handles, each by the kernel's code once: the longer that is, the longer it takes
+ */
+export function partsFor(kernel: Kernel, units: number, steps: number): number {
+  if (threads === 1 || units * steps < leastSteps) return 1;
+  const program = programOf.get(kernel);
+  if (!program) return 1;
+  const worthwhile = Math.floor((units * steps * program.bytes) / partCost);
+  return Math.max(1, Math.min(units, worthwhile, threads * partsPerThread, maximumParts));
+}
+
+/** Where part `p` begins, of `count` into which so many units are split. */
+export const beginOf = (p: number, count: number, units: number): number => Math.floor((units * p) / count);
+
+/** A descriptor of part `p`'s own: a copy of the first `count` words of the common one, which are at most 128. */
+export function copyDescriptor(p: number, count: number): number {
+  const own = descriptors + partDescriptorBytes * p;
+  words.copyWithin(own >> 2, descriptor >> 2, (descriptor >> 2) + count);
+  return own;
+}
+
+/** Says what part `p` of the next job is: units `begin` to `end` of a descriptor. */
+export function setPart(p: number, descriptor: number, begin: number, end: number): void {
+  const at = base + word.parts + partWords * p;
+  words[at] = descriptor;
+  words[at + 1] = begin;
+  words[at + 2] = end;
+}
+
+/** Runs the units 0 to `units` of a descriptor, in parts if that pays; see `partsFor`. */
+export function runUnits(kernel: Kernel, descriptor: number, units: number, steps: number): void {
+  const count = partsFor(kernel, units, steps);
+  if (count === 1) {
+    kernel(descriptor, 0, units);
+    return;
+  }
+  for (let p = 0; p < count; p++) setPart(p, descriptor, beginOf(p, count, units), beginOf(p + 1, count, units));
+  runParts(kernel, count);
+}
+
+/** Runs the first `count` parts that were set, and returns when all are done. */
+export function runParts(kernel: Kernel, count: number): void {
+  if (count === 1) {
+    const at = base + word.parts;
+    kernel(words[at], words[at + 1], words[at + 2]);
+    return;
+  }
+  if (workers < threads - 1) startWorkers();
+  const program = programOf.get(kernel) as Program;
+  words[base + word.kernel] = program.id;
+  words[base + word.module] = program.address;
+  words[base + word.moduleBytes] = program.bytes;
+  words[base + word.done] = 0;
+  jobs = (jobs + 1) & 0x7fffff;
+  Atomics.store(words, base + word.claim, (jobs << 8) | count);
+  if (Atomics.load(words, base + word.sleeping) > 0) Atomics.notify(words, base + word.claim);
+  claimParts(kernel);
+  awaitParts(count);
+  if (words[base + word.failed] === 1) throw new AdjointError('unsupported', 'a kernel failed in one of its threads');
+}
+
+function claimParts(kernel: Kernel): void {
+  for (;;) {
+    const claim = Atomics.load(words, base + word.claim);
+    const left = claim & 255;
+    if (left === 0) return;
+    if (Atomics.compareExchange(words, base + word.claim, claim, claim - 1) !== claim) continue;
+    const part = base + word.parts + partWords * (left - 1);
+    try {
+      kernel(words[part], words[part + 1], words[part + 2]);
+    } catch {
+      words[base + word.failed] = 1;
+    }
+    Atomics.add(words, base + word.done, 1);
+  }
+}
+
+/** Waits for the parts that workers have claimed: they are short, so it is only after a while that this thread blocks. */
+function awaitParts(count: number): void {
+  for (let looks = 0; ; looks++) {
+    const done = Atomics.load(words, base + word.done);
+    if (done === count) return;
+    if (mayBlock && looks > patience) Atomics.wait(words, base + word.done, done);
+  }
+}
