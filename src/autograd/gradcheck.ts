@@ -1,199 +1,241 @@
 /** Gradients against finite differences: torch.autograd.gradcheck and gradgradcheck. */
-import { eye, fromElements } from '../core/creation.ts';
-import { isFloatingPoint } from '../core/dtype.ts';
-import { checkOptions } from '../core/options.ts';
+import { Generator } from '../core/generator.ts';
+import { checkOptions, isOptions } from '../core/options.ts';
 import { Tensor } from '../core/tensor.ts';
-import { AdjointError, show } from '../errors.ts';
+import { AdjointError } from '../errors.ts';
 import { grad } from './backward.ts';
-import { dualLevel, makeDual, unpackDual } from './forward.ts';
-import { enableGrad } from './modes.ts';
+import {
+  checkBatchedCotangents,
+  checkBatchedTangents,
+  checkUndefinedCotangents,
+  checkUndefinedTangents,
+  checkZeroCotangents,
+} from './gradcheck-contract.ts';
+import { compareJacobians, GradcheckError, Point, type Results, uniform } from './gradcheck-jacobian.ts';
 
-type OneOrMore<T> = T | readonly T[];
+export { GradcheckError, type Results };
 
-/** A function of tensors, as the checks call it. */
-export type Checked = (...inputs: Tensor[]) => OneOrMore<Tensor>;
-
-export interface GradcheckOptions {
-  /** How far each element is moved to either side for the finite difference. Defaults to 1e-6. */
+/** What both checks can be told. */
+interface CommonOptions {
+  /** How far the inputs are moved to either side for the finite difference. Defaults to 1e-6. */
   eps?: number;
   /** The absolute tolerance. Defaults to 1e-5. */
   atol?: number;
   /** The tolerance relative to the finite difference. Defaults to 1e-3. */
   rtol?: number;
-  /** Whether to throw where the gradients differ; else the result tells. Defaults to true. */
+  /** Whether to throw where a gradient is wrong; else the result tells. Defaults to true. */
   raiseException?: boolean;
-  /** Whether to check the Jacobians of forward mode, too. */
-  checkForwardAd?: boolean;
-  /** Whether to check that a batch of cotangents gives what they give one by one, too. */
+  /** How far two runs of the same backward may differ. Defaults to 0. */
+  nondetTol?: number;
+  /** Whether to check that gradients (or tangents) that are absent count as zeros. Defaults to true. */
+  checkUndefinedGrad?: boolean;
+  /** Whether to check that gradients and tangents have the dtype of what they belong to, as they should in any case. Defaults to false. */
+  checkGradDtypes?: boolean;
+  /** Whether to check that a batch of cotangents gives what they give one by one. Defaults to false. */
   checkBatchedGrad?: boolean;
+  /** Whether to compare one product with each Jacobian, v^T J u with u and v at random, rather than all of its elements. Defaults to false. */
+  fastMode?: boolean;
 }
 
-export interface GradgradcheckOptions extends GradcheckOptions {
-  /** The cotangents of the outputs; chosen here if absent. */
-  gradOutputs?: OneOrMore<Tensor> | null;
+export interface GradcheckOptions extends CommonOptions {
+  /** Whether to check that a batch of tangents gives what they give one by one. Defaults to false. */
+  checkBatchedForwardGrad?: boolean;
+  /** Whether to check forward mode. Defaults to false. */
+  checkForwardAd?: boolean;
+  /** Whether to check reverse mode. Defaults to true. */
+  checkBackwardAd?: boolean;
 }
 
-const known = ['eps', 'atol', 'rtol', 'raiseException', 'checkForwardAd', 'checkBatchedGrad'];
+export interface GradgradcheckOptions extends CommonOptions {
+  /** The cotangents of the outputs that require grad; chosen here if absent. */
+  gradOutputs?: Tensor | readonly Tensor[] | null;
+  /** Whether those that are chosen here are not contiguous. Defaults to false. */
+  genNonContigGradOutputs?: boolean;
+  /** Whether to check forward mode over reverse mode. Defaults to false. */
+  checkFwdOverRev?: boolean;
+  /** Whether to check reverse mode over reverse mode. Defaults to true. */
+  checkRevOverRev?: boolean;
+}
+
+type CotangentsGiven = Omit<GradgradcheckOptions, 'gradOutputs'>;
+
+const common = {
+  eps: 1e-6,
+  atol: 1e-5,
+  rtol: 1e-3,
+  raiseException: true,
+  nondetTol: 0,
+  checkUndefinedGrad: true,
+  checkGradDtypes: false,
+  checkBatchedGrad: false,
+  fastMode: false,
+};
+const ofGradcheck = { ...common, checkBatchedForwardGrad: false, checkForwardAd: false, checkBackwardAd: true };
+const ofGradgradcheck = {
+  ...common,
+  gradOutputs: null,
+  genNonContigGradOutputs: false,
+  checkFwdOverRev: false,
+  checkRevOverRev: true,
+};
 
 /**
  * Whether the gradients of `func` at `inputs` are those that central finite differences give, (f(x + eps) - f(x - eps)) / (2 eps), within
- * `atol` + `rtol` |difference| (torch.autograd.gradcheck). The Jacobians are compared in full, one element at a time: keep inputs small.
- * They should be float64, as differences in float32 are hardly accurate to two digits, and away from kinks.
- * @param func takes the inputs and returns a tensor or several; it must depend on nothing that changes between calls
+ * `atol` + `rtol` |difference| (torch.autograd.gradcheck). The Jacobians of each output with respect to each input that requires grad are
+ * compared in full, unless in fast mode. Besides, the backward has to give the same when run again, zero for a cotangent of zero, and
+ * not to mind cotangents that are absent; and the outputs that do not require grad have to be constant if none does.
+ *
+ * The inputs should be float64, as differences in float32 are accurate to two digits at best, and away from kinks. They are moved in
+ * their own memory, and moved back, so that `func` may as well refer to them from outside.
+ *
+ * @param func takes the inputs and returns a tensor or several; it must depend on nothing else that changes between calls
+ * @param inputs tensors, and anything else that `func` takes
  * @example gradcheck((x) => x.sin().mul(x), tensor([0.5, 1], { dtype: 'float64', requiresGrad: true })); // true
- * @throws if the gradients differ, with both Jacobians, whose rows belong to the elements of the input; or if no input requires grad
+ * @throws GradcheckError if a gradient is wrong, with both Jacobians, whose rows belong to the elements of the input and whose columns to
+ * those of the output; with `raiseException: false` it returns false instead. In any case if no input requires grad, if elements of one
+ * share memory, if the shape of an output depends on the values of the inputs, and what `func` throws
  */
-export function gradcheck(func: Checked, inputs: OneOrMore<Tensor>, options: GradcheckOptions = {}): boolean {
-  checkOptions('gradcheck', options, known);
-  const { raiseException = true } = options;
-  const mismatch = firstMismatch(func, toList('gradcheck', inputs), options);
-  if (mismatch !== null && raiseException) throw new AdjointError('autograd', mismatch);
-  return mismatch === null;
+export function gradcheck(
+  func: (...inputs: Tensor[]) => Results,
+  inputs: Tensor | readonly Tensor[],
+  options?: GradcheckOptions,
+): boolean;
+export function gradcheck<I extends readonly unknown[]>(
+  func: (...inputs: I) => Results,
+  inputs: readonly [...I],
+  options?: GradcheckOptions,
+): boolean;
+export function gradcheck(
+  func: (...inputs: never[]) => Results,
+  inputs: unknown,
+  options: GradcheckOptions = {},
+): boolean {
+  checkOptions('gradcheck', options, Object.keys(ofGradcheck));
+  const all = { ...ofGradcheck, ...options };
+  if (!all.checkForwardAd && !all.checkBackwardAd)
+    throw new AdjointError('argument', 'Expected at least one of checkForwardAd or checkBackwardAd to be true');
+  checkImplied(all, 'checkBatchedGrad', 'checkBackwardAd');
+  checkImplied(all, 'checkBatchedForwardGrad', 'checkForwardAd');
+  try {
+    runChecks(func as (...inputs: unknown[]) => Results, toList(inputs), all);
+  } catch (error) {
+    if (all.raiseException || !(error instanceof GradcheckError)) throw error;
+    return false;
+  }
+  return true;
 }
 
 /**
- * The same for the gradients of the gradients: whether the derivatives of <gradients of `func`> with respect to `inputs` and to the
- * cotangents are right (torch.autograd.gradgradcheck).
+ * The same for the gradients of the gradients: whether the derivatives of the gradients of `func`, with respect to `inputs` and to the
+ * cotangents that they were computed for, are right (torch.autograd.gradgradcheck).
+ * @param gradOutputs the cotangents, also as an option
  * @throws as gradcheck
  */
-export function gradgradcheck(func: Checked, inputs: OneOrMore<Tensor>, options: GradgradcheckOptions = {}): boolean {
-  checkOptions('gradgradcheck', options, [...known, 'gradOutputs']);
-  const { gradOutputs, ...rest } = options;
-  const primals = toList('gradgradcheck', inputs);
-  const cotangents = gradOutputs
-    ? toList('gradgradcheck', gradOutputs)
-    : differentiable(evaluate(func, primals)).map(someCotangent);
-  const gradients: Checked = (...both) => {
-    const xs = both.slice(0, primals.length);
-    const outputs = differentiable(evaluate(func, xs));
-    return grad(outputs, differentiable(xs), {
-      gradOutputs: both.slice(primals.length),
-      createGraph: true,
-      materializeGrads: true,
-    });
+export function gradgradcheck(
+  func: (...inputs: Tensor[]) => Results,
+  inputs: Tensor | readonly Tensor[],
+  gradOutputs?: Tensor | readonly Tensor[] | null | GradgradcheckOptions,
+  options?: CotangentsGiven,
+): boolean;
+export function gradgradcheck<I extends readonly unknown[]>(
+  func: (...inputs: I) => Results,
+  inputs: readonly [...I],
+  gradOutputs?: Tensor | readonly Tensor[] | null | GradgradcheckOptions,
+  options?: CotangentsGiven,
+): boolean;
+export function gradgradcheck(
+  func: (...inputs: never[]) => Results,
+  inputs: unknown,
+  first: Tensor | readonly Tensor[] | null | GradgradcheckOptions = {},
+  rest: CotangentsGiven = {},
+): boolean {
+  const options: GradgradcheckOptions = isOptions(first) ? first : { ...rest, gradOutputs: first as Tensor };
+  checkOptions('gradgradcheck', options, Object.keys(ofGradgradcheck));
+  const { gradOutputs, genNonContigGradOutputs, checkFwdOverRev, checkRevOverRev, ...shared } = {
+    ...ofGradgradcheck,
+    ...options,
   };
-  return gradcheck(gradients, [...primals, ...cotangents], rest);
+  if (!checkFwdOverRev && !checkRevOverRev)
+    throw new AdjointError('argument', 'Expected at least one of checkFwdOverRev or checkRevOverRev to be true');
+  checkImplied({ ...shared, checkRevOverRev }, 'checkUndefinedGrad', 'checkRevOverRev');
+  checkImplied({ ...shared, checkRevOverRev }, 'checkBatchedGrad', 'checkRevOverRev');
+  const primals = toList(inputs);
+  const point = new Point(func as (...inputs: unknown[]) => Results, primals);
+  const cotangents = gradOutputs ? toList(gradOutputs) : chosenCotangents(point, genNonContigGradOutputs);
+  const wanted = [...primals, ...cotangents].map((x) => x instanceof Tensor && x.requiresGrad);
+  const gradients = (...both: unknown[]): Tensor[] => {
+    // forward mode gives tensors that do not require grad
+    for (const [i, x] of both.entries()) if (wanted[i]) (x as Tensor).requiresGrad_();
+    const outputs = point.call(both.slice(0, primals.length)).filter(({ tensor }) => tensor.requiresGrad);
+    const found = grad(
+      outputs.map(({ tensor }) => tensor),
+      point.variables.map(({ position }) => both[position] as Tensor),
+      { gradOutputs: both.slice(primals.length) as Tensor[], createGraph: true, allowUnused: true },
+    );
+    return found.filter((g) => g !== null);
+  };
+  return gradcheck(gradients, [...primals, ...cotangents], {
+    ...shared,
+    checkForwardAd: checkFwdOverRev,
+    checkBackwardAd: checkRevOverRev,
+  });
 }
 
-function toList(call: string, tensors: OneOrMore<Tensor>): readonly Tensor[] {
-  const list = tensors instanceof Tensor ? [tensors] : tensors;
-  for (const x of list) {
-    if (!(x instanceof Tensor)) throw new AdjointError('argument', `${call}: expected Tensors, got ${show(x)}`);
-  }
-  return list;
+const toList = (inputs: unknown): readonly unknown[] => (Array.isArray(inputs) ? inputs : [inputs]);
+
+function checkImplied<K extends string>(options: Record<K, unknown>, option: K, needed: K): void {
+  if (options[option] && !options[needed])
+    throw new AdjointError('argument', `Setting ${option}: true requires ${needed} to be true`);
 }
 
-const differentiable = (tensors: readonly Tensor[]): Tensor[] => tensors.filter((x) => x.requiresGrad);
-
-/** The outputs at `inputs`, recorded. */
-const evaluate = (func: Checked, inputs: readonly Tensor[]): readonly Tensor[] =>
-  toList(
-    'gradcheck: the result of the function',
-    enableGrad(() => func(...inputs)),
-  );
-
-/** Weights without a pattern, always the same, so that a failure can be repeated. */
-function someCotangent(y: Tensor): Tensor {
-  const weights = Array.from({ length: y.numel() }, (_, i) => Math.sin(1 + 2.4 * i));
-  return fromElements(weights, y.shape, y.dtype).requiresGrad_();
+/** Numbers between -1 and 1 for each output that requires grad. */
+function chosenCotangents(point: Point, strided: boolean): Tensor[] {
+  const generator = new Generator();
+  return point.differentiable.map(({ tensor }) => {
+    const pairs = uniform(generator, [...tensor.shape, 2], tensor, -1);
+    const every = pairs.select(-1, 0);
+    return (strided ? every : every.contiguous()).detach().requiresGrad_();
+  });
 }
 
-/** The text of the first disagreement, or null. */
-function firstMismatch(func: Checked, inputs: readonly Tensor[], options: GradcheckOptions): string | null {
-  const { eps = 1e-6, atol = 1e-5, rtol = 1e-3 } = options;
-  if (differentiable(inputs).length === 0) {
+function checkInputs(inputs: readonly unknown[]): void {
+  let any = false;
+  for (const [k, x] of inputs.entries()) {
+    if (!(x instanceof Tensor) || !x.requiresGrad) continue;
+    any = true;
+    const places = new Set(Array.from({ length: x.numel() }, (_, i) => x.locate(i)));
+    if (places.size === x.numel()) continue;
+    const stuck = x.strides.some((stride, d) => stride === 0 && x.shape[d] > 1);
     throw new AdjointError(
       'argument',
-      'gradcheck expects at least one input tensor to require gradient, but none of them has requiresGrad: true',
+      `The ${k}th input has ${stuck ? 'a dimension with stride 0' : 'elements that share memory'}. gradcheck only supports inputs that are ` +
+        'non-overlapping to be able to compute the numerical gradients correctly. You should call .contiguous() on the input before ' +
+        'passing it to gradcheck.',
     );
   }
-  const outputs = evaluate(func, inputs);
-  // of a function without any differentiable output, all have to be constant
-  const anyDifferentiable = outputs.some((y) => y.requiresGrad);
-  for (const [j, y] of outputs.entries()) {
-    if (!isFloatingPoint(y.dtype) || (anyDifferentiable && !y.requiresGrad)) continue;
-    for (const [k, x] of inputs.entries()) {
-      if (!x.requiresGrad) continue;
-      const numerical = numericalJacobian(func, inputs, k, j, eps);
-      const jacobians: [how: string, analytical: Float64Array][] = [['', analyticalJacobian(y, x)]];
-      if (options.checkForwardAd) jacobians.push([' computed with forward mode', forwardJacobian(func, inputs, k, j)]);
-      if (options.checkBatchedGrad) jacobians.push([' computed with batched gradients', batchedJacobian(y, x)]);
-      for (const [how, analytical] of jacobians) {
-        if (numerical.every((n, i) => Math.abs(analytical[i] - n) <= atol + rtol * Math.abs(n))) continue;
-        const size = [x.numel(), y.numel()];
-        return (
-          `Jacobian${how} mismatch for output ${j} with respect to input ${k},\n` +
-          `numerical:${fromElements(numerical, size, 'float64')}\nanalytical:${fromElements(analytical, size, 'float64')}`
-        );
-      }
-    }
+  if (any) return;
+  throw new AdjointError(
+    'argument',
+    'gradcheck expects at least one input tensor to require gradient, but none of them have requiresGrad: true.',
+  );
+}
+
+function runChecks(
+  func: (...inputs: unknown[]) => Results,
+  inputs: readonly unknown[],
+  options: typeof ofGradcheck,
+): void {
+  checkInputs(inputs);
+  const { checkBackwardAd, checkForwardAd, checkUndefinedGrad } = options;
+  const point = new Point(func, inputs);
+  if (checkBackwardAd) compareJacobians(point, false, options);
+  if (checkForwardAd) {
+    compareJacobians(point, true, options);
+    if (checkUndefinedGrad) checkUndefinedTangents(point);
   }
-  return null;
-}
-
-/** One row for each element of the input, one column for each of the output: here by reverse mode, a column at a time. */
-function analyticalJacobian(y: Tensor, x: Tensor): Float64Array {
-  const columns = y.numel();
-  const jacobian = new Float64Array(x.numel() * columns);
-  if (!y.requiresGrad) return jacobian;
-  for (let c = 0; c < columns; c++) {
-    const unit = Array.from({ length: columns }, (_, i) => (i === c ? 1 : 0));
-    const gradOutputs = fromElements(unit, y.shape, y.dtype);
-    const [gradient] = grad(y, x, { gradOutputs, retainGraph: true, allowUnused: true });
-    gradient?.toTypedArray().forEach((g, r) => {
-      jacobian[r * columns + c] = Number(g);
-    });
-  }
-  return jacobian;
-}
-
-/** The same with all columns in one batch. */
-function batchedJacobian(y: Tensor, x: Tensor): Float64Array {
-  const columns = y.numel();
-  if (!y.requiresGrad) return new Float64Array(x.numel() * columns);
-  const units = eye(columns, { dtype: y.dtype }).view([columns, ...y.shape]);
-  const [rows] = grad(y, x, { gradOutputs: units, isGradsBatched: true, retainGraph: true, materializeGrads: true });
-  return rows.reshape([columns, x.numel()]).t().to('float64').toTypedArray() as Float64Array;
-}
-
-/** The same by forward mode, a row at a time. */
-function forwardJacobian(func: Checked, inputs: readonly Tensor[], input: number, output: number): Float64Array {
-  const x = inputs[input];
-  const rows = Array.from({ length: x.numel() }, (_, r) => {
-    const unit = fromElements(
-      Array.from({ length: x.numel() }, (_, i) => Number(i === r)),
-      x.shape,
-      x.dtype,
-    );
-    return dualLevel(() => {
-      const y = evaluate(func, replaced(inputs, input, makeDual(x, unit)))[output];
-      const { tangent } = unpackDual(y);
-      return tangent ? Array.from(tangent.toTypedArray() as Float64Array) : new Array<number>(y.numel()).fill(0);
-    });
-  });
-  return Float64Array.from(rows.flat());
-}
-
-const replaced = (list: readonly Tensor[], k: number, by: Tensor): Tensor[] => list.map((x, i) => (i === k ? by : x));
-
-/** The same by central differences, a row at a time. */
-function numericalJacobian(
-  func: Checked,
-  inputs: readonly Tensor[],
-  input: number,
-  output: number,
-  eps: number,
-): Float64Array {
-  const rows = inputs[input].numel();
-  const at = (r: number, distance: number): Tensor => {
-    const moved = inputs.map((x) => x.detach().clone().requiresGrad_(x.requiresGrad));
-    (moved[input].storage.elements() as Float64Array)[r] += distance;
-    return evaluate(func, moved)[output];
-  };
-  const differences = Array.from({ length: rows }, (_, r) => {
-    const after = at(r, eps).toTypedArray();
-    const before = at(r, -eps).toTypedArray();
-    return Array.from(after as Float64Array, (a, c) => (a - Number(before[c])) / (2 * eps));
-  });
-  return Float64Array.from(differences.flat());
+  if (options.checkBatchedForwardGrad) checkBatchedTangents(point);
+  if (!checkBackwardAd) return;
+  if (options.checkBatchedGrad) for (const output of point.differentiable) checkBatchedCotangents(point, output);
+  checkZeroCotangents(point);
+  if (checkUndefinedGrad) checkUndefinedCotangents(point);
 }

@@ -10,11 +10,12 @@ export * as forwardAd from './forward-ad.ts';
 export { Function, type FunctionCtx, onceDifferentiable, type VmapInfo } from './function.ts';
 export * as functional from './functional.ts';
 export {
-  type Checked,
+  GradcheckError,
   type GradcheckOptions,
   type GradgradcheckOptions,
   gradcheck,
   gradgradcheck,
+  type Results,
 } from './gradcheck.ts';
 export * as graph from './graph.ts';
 export { type PictureOptions, toDot, toSvg } from './picture.ts';
