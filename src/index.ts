@@ -15,6 +15,7 @@ export {
   enableGrad,
   inferenceMode,
   isGradEnabled,
+  isInference,
   isInferenceModeEnabled,
   noGrad,
   setGradEnabled,

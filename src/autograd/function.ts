@@ -257,6 +257,12 @@ export function record(application: Application, args: readonly unknown[], forwa
         'all be outputs of the Function.',
     );
   }
+  if (dirty.some((x) => !tensors.includes(x) && x._view)) {
+    throw new AdjointError(
+      'autograd',
+      'ctx.markDirty() received a tensor that was not an input. Only input Tensors that have been mutated should be passed to ctx.markDirty().',
+    );
+  }
   const isUnchanged = (y: Tensor): boolean => tensors.includes(y) && !dirty.includes(y);
   if (setupContext && toSave.some((x) => x && isUnchanged(x) && results.includes(x))) {
     throw new AdjointError(
@@ -285,7 +291,7 @@ function detached(y: unknown, inputs: readonly Tensor[], dirty: readonly Tensor[
 
 /** Forbids recorded writes to a result that is a view. */
 function seal(y: Tensor, sealed: 'custom' | 'several'): Tensor {
-  if (y._view) y._view = { ...y._view, sealed };
+  if (y._view) y._view = { ...y._view, version: y.storage.version, sealed };
   return y;
 }
 

@@ -5,7 +5,7 @@ import { AdjointError, show } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
 import { type BackwardCall, backward } from './backward.ts';
 import { type GradientHook, hooksAt, type RemovableHandle, register, retainsGrad, type TensorHooks } from './hooks.ts';
-import { mode } from './modes.ts';
+import { isInference, mode } from './modes.ts';
 import type { Node } from './node.ts';
 import { edgeOf, nodeOf, requiresGrad } from './primitive.ts';
 
@@ -29,12 +29,14 @@ declare module '../core/tensor.ts' {
     retainGrad(): void;
     /** Which output of `gradFn` it is. */
     readonly outputNr: number;
-    /** How often its memory has been written to in place. */
+    /** How often its memory has been written to in place. @throws for inference tensors, whose writes are not counted */
     readonly _version: number;
     /** The tensor whose memory this is a view of, or null (torch.Tensor._base). */
     readonly _base: Tensor | null;
     /** Whether this is a view of another tensor, so that recorded writes to one are seen by the other (torch.Tensor._is_view). */
     _isView(): boolean;
+    /** Whether it was made in inference mode (torch.Tensor.is_inference). */
+    isInference(): boolean;
     /** The same memory as a tensor outside the graph, whose writes autograd does not notice (torch.Tensor.data). */
     get data(): Tensor;
     set data(source: Tensor);
@@ -144,12 +146,13 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
   },
   _version: {
     get() {
+      if (isInference(this)) throw new AdjointError('autograd', 'Inference tensors do not track version counter.');
       return this.storage.version;
     },
   },
   _base: {
     get() {
-      return this.storage.inference ? null : (this._view?.base ?? null);
+      return this._view?.base ?? null;
     },
   },
   data: {
@@ -196,7 +199,11 @@ const methods: Partial<Tensor> & ThisType<Tensor> = {
     this._node = null;
     this._outputNr = 0;
     this._wantsGrad = false;
+    this._lift = this._lift?.detach()._lift ?? null;
     return this;
+  },
+  isInference() {
+    return isInference(this);
   },
   registerHook(hook) {
     return register(hooksOf(this).hooks, hook);

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { mode } from '../core/mode.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 
 export { mode };
@@ -89,6 +90,9 @@ export function inferenceMode<T>(first: boolean | (() => T) = true, second?: () 
 
 /** Whether inference mode is on (torch.is_inference_mode_enabled). */
 export const isInferenceModeEnabled = (): boolean => mode.inference;
+
+/** Whether a tensor was made in inference mode: then it can be no part of a graph that needs its values (torch.is_inference). */
+export const isInference = (x: Tensor): boolean => x.storage.inference;
 
 /** @internal Runs without recording; for operators' own work. */
 export function unrecorded<T>(work: () => T): T {

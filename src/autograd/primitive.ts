@@ -87,7 +87,7 @@ export function withBatchRule<P>(operator: Primitive<P>, rule: NonNullable<Primi
 /** Whether a gradient with respect to `operand` may be asked for. */
 export function requiresGrad(operand: Operand): operand is Tensor {
   if (typeof operand === 'number') return false;
-  if (operand._wantsGrad || nodeOf(operand) !== null) return true;
+  if (operand._wantsGrad || operand._node !== null) return true;
   // a view that was taken unrecorded is a leaf of its own
   return operand._view !== null && requiresGrad(operand._view.base);
 }
@@ -101,7 +101,7 @@ export function nodeOf(tensor: Tensor): Node | null {
 /** Where the gradient with respect to a tensor goes, or null if it wants none. */
 export function edgeOf(operand: Operand): Edge | null {
   if (!requiresGrad(operand)) return null;
-  operand._node ??= new AccumulateGrad(operand);
+  operand._node = nodeOf(operand) ?? new AccumulateGrad(operand);
   return { node: operand._node, nr: operand._outputNr };
 }
 
@@ -278,12 +278,15 @@ export function applyInPlace<P>(
   const recording = mode.grad && !mode.inference && inputs.some(requiresGrad);
   checkInPlace(self, recording, primitive.uniform ?? false);
   let node: OperatorNode<P> | undefined;
+const isInference = (x: Operand): boolean => typeof x !== 'number' && x.storage.inference;
+
   if (recording) {
     const edges = inputs.map((x, k) => (primitive.vjp(k, params) ? edgeOf(x) : null));
     node = new OperatorNode(primitive, params, inputs, edges);
     // what a rule needs of the old value is about to be overwritten
     const needed = edges.some((edge, k) => edge && primitive.vjp(k, params)?.saves.includes(0));
     node.save([needed ? snapshot(self) : self, ...others], []);
+  if (inputs.every(isInference)) return;
   }
   mutation.scope?.beforeWrite(self.storage);
   const compute = () =>

@@ -52,16 +52,26 @@ export class Kept implements Saved {
   private readonly tensor: Tensor;
   private readonly maker: Node | null;
   private readonly version: number;
+  /** Whether some other node made it. */
+  private readonly computed: boolean;
 
   constructor(tensor: Tensor, maker: Node | null) {
     this.tensor = tensor;
     this.maker = maker;
     this.version = tensor.storage.version;
+    this.computed = maker === null && tensor._node !== null && !tensor._wantsGrad;
   }
 
   unpack(): Tensor {
     const { tensor, version } = this;
-    if (tensor.storage.version === version) return tensor;
+    if (tensor.storage.version === version) {
+      if (!this.computed || tensor._node) return tensor;
+      throw new AdjointError(
+        'inplace',
+        'Trying to use a saved tensor that has been detached in-place, i.e. with .detach_(). This is not supported, please use ' +
+          'out-of-place .detach() instead',
+      );
+    }
     const node = this.maker ?? tensor.gradFn;
     const origin = node ? ` which is output ${tensor._outputNr} of ${node.name()},` : '';
     throw new AdjointError(

@@ -2,7 +2,6 @@
  * Views under in-place writes. A view shares its base's memory, so a write through it is a write to the base: the base's history
  * then goes through CopySlices, and every view of it finds its own history anew, as a strided view of the new base.
  */
-import { Storage } from '../core/storage.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
@@ -20,12 +19,16 @@ export interface ViewInfo {
    * Why a write may not be recorded: it is one of several results of its operator, it was taken while nothing was recorded, or it is
    * the result of a custom function, which says itself what the gradient is.
    */
-  readonly sealed: 'several' | 'unrecorded' | 'custom' | null;
+  readonly sealed: Seal | null;
 }
 
-/** What is kept of a new view of `of`. */
-export function viewOf(of: Tensor, several: boolean): ViewInfo {
-  const sealed = !mode.grad ? 'unrecorded' : several ? 'several' : (of._view?.sealed ?? null);
+export type Seal = 'several' | 'noGrad' | 'inference' | 'custom';
+
+/** What is kept of a new view of `of`; nothing of inference tensors, which no graph follows. */
+export function viewOf(of: Tensor, several: boolean): ViewInfo | null {
+  if (of.storage.inference) return null;
+  const { grad, inference } = mode;
+  const sealed = inference ? 'inference' : !grad ? 'noGrad' : several ? 'several' : (of._view?.sealed ?? null);
   return { base: of._view?.base ?? of, version: of.storage.version, sealed };
 }
 
@@ -66,20 +69,23 @@ export function checkInPlace(self: Tensor, recording: boolean, uniform: boolean)
 const isLeaf = (tensor: Tensor): boolean => tensor._node === null || tensor._node instanceof AccumulateGrad;
 
 function checkSeal(tensor: Tensor, { sealed }: ViewInfo, event: string): void {
-  if (sealed === 'unrecorded') {
-    throw new AdjointError(
-      'inplace',
-      `A view was created in noGrad mode and ${event} with grad mode enabled. Given that this use case is ambiguous and error-prone, ` +
-        'it is forbidden. You can clarify your code by moving both the view and the inplace either both inside noGrad (if you ' +
-        "don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).",
-    );
-  }
   if (sealed === null) return;
-  const which = tensor._node ? `Output ${tensor._outputNr} of ${tensor._node.name()}` : 'This tensor';
-  throw new AdjointError('inplace', `${which} is a view and ${event}. ${sealReasons[sealed]}`);
+  const inference = sealed === 'inference';
+  const taken = `created in ${inference ? 'inference' : 'noGrad'} mode and ${event} ${inference ? 'in normal mode' : 'with grad mode enabled'}`;
+  const unrecorded = inference || sealed === 'noGrad';
+  const which = isLeaf(tensor)
+    ? `A view was ${taken}`
+    : `Output ${tensor._outputNr} of ${tensor._node?.name()} is a view ${unrecorded ? `of a view which was ${taken}` : `and ${event}`}`;
+  throw new AdjointError('inplace', `${which}. ${sealReasons[sealed]}`);
 }
 
-const sealReasons = {
+const ambiguous = (mode: string): string =>
+  'Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the ' +
+  `inplace either both inside ${mode} (if you don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).`;
+
+const sealReasons: { [seal in Seal]: string } = {
+  noGrad: ambiguous('noGrad'),
+  inference: ambiguous('inferenceMode'),
   several:
     'This view is the output of a function that returns multiple views. Such functions do not allow the output views to be modified ' +
     'inplace. You should replace the inplace operation by an out-of-place one.',
@@ -161,9 +167,13 @@ class CopySlices extends Node {
     if (!gradient) return this.edges.map(() => null);
     const { base, view, input } = this;
     const reach = base.shape.reduce((last, size, d) => last + (size - 1) * base.strides[d], 1);
-    const storage = Storage.allocate(gradient.dtype, Math.max(reach, 0));
-    const whole = new Tensor(storage, base.shape, base.strides, 0).copy_(gradient);
-    const part = whole.asStrided(view.shape, view.strides, view.offset - base.offset);
+    const memory = Tensor.empty([Math.max(reach, 0)], gradient.dtype);
+    const whole = (
+      gradient._lift
+        ? gradient._lift.like(memory).asStrided(base.shape, base.strides)
+        : new Tensor(memory.storage, base.shape, base.strides, 0)
+    ).copy_(gradient);
+    const part = whole.asStrided(view.shape, view.strides, whole.offset + view.offset - base.offset);
     const gradients = this.write.apply([part.clone()], (k) => k === input || wanted(k));
     const own = gradients[input];
     if (own) part.copy_(own);
@@ -171,8 +181,8 @@ class CopySlices extends Node {
     return gradients.with(input, whole);
   }
 
-  override savedTensors(): readonly (readonly [string, Tensor])[] {
-    return this.write.savedTensors();
+  override namedSaved(): readonly (readonly [string, Tensor])[] {
+    return this.write.namedSaved();
   }
 
   override get foreign(): boolean {

@@ -26,7 +26,7 @@ export class Storage {
   /** Where the writes are counted if other storages count theirs there as well. */
   private counter: { writes: number } | null = null;
   /** Whether it was made in inference mode, and so is never part of a graph. */
-  readonly inference = mode.inference;
+  readonly inference: boolean;
   /** Keeps the memory alive that this storage shares under a version counter of its own. */
   private readonly owner: Storage | null;
 
@@ -42,6 +42,7 @@ export class Storage {
     this.address = address;
     this.array = array;
     this.owner = owner;
+    this.inference = owner?.inference ?? mode.inference;
   }
 
   /** Room for `length` elements, whose values are not set. */
@@ -59,9 +60,9 @@ export class Storage {
     return storage;
   }
 
-  /** No memory at all: of tensors that stand for others. */
+  /** No memory at all, but as many places as one asks for: of tensors that stand for others. */
   static none(dtype: ElementType): Storage {
-    return new Storage(dtype, 0, nowhere, null, null);
+    return new Storage(dtype, Number.POSITIVE_INFINITY, nowhere, null, null);
   }
 
   /** Leaves it to the garbage collector to say when the memory is free. */
@@ -102,8 +103,9 @@ export class Storage {
     if (this.address === nowhere) {
       throw new AdjointError(
         'unsupported',
-        'the elements of this tensor cannot be read: inside vmap it stands for a whole batch, so what is computed must not depend on ' +
-          'their values (item, tolist, indices and masks as data). Compute with tensors, with where(...) for instance',
+        "vmap: It looks like you're calling item() on a Tensor, or attempting to use one in some data-dependent control flow. Its " +
+          'elements cannot be read: inside vmap it stands for a whole batch, so what is computed must not depend on their values. ' +
+          'Compute with tensors, with where(...) for instance',
       );
     }
     return new arrayOf[this.dtype](heap.uint8.buffer, this.address, this.length);

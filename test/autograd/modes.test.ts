@@ -1,4 +1,4 @@
-/** noGrad, enableGrad, setGradEnabled and inferenceMode. */
+/** noGrad, enableGrad and setGradEnabled. */
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
 import {
@@ -129,47 +129,5 @@ describe('setGradEnabled', () => {
 
   test('takes a truth value', () => {
     assert.throws(() => setGradEnabled(0 as never), { code: 'argument', message: /takes true or false, got 0/ });
-  });
-});
-
-describe('inferenceMode', () => {
-  test('records nothing, and its results cannot be recorded later', () => {
-    const y = inferenceMode(() => {
-      assert.equal(isInferenceModeEnabled(), true);
-      assert.equal(isGradEnabled(), false);
-      return x.mul(2);
-    });
-    assert.equal(y.requiresGrad, false);
-    assert.throws(() => y.mul(x), { code: 'autograd', message: /Inference tensors cannot be saved for backward/ });
-    // what need not be saved may be used
-    assert.equal(y.add(x).requiresGrad, true);
-    assert.equal(y.clone().mul(x).requiresGrad, true);
-  });
-
-  test('its results refuse what only makes sense in a graph', () => {
-    const y = inferenceMode(() => ones(2));
-    assert.throws(() => y.requiresGrad_(), { code: 'autograd', message: /inference tensor/i });
-    assert.throws(() => y.add_(1), { code: 'inplace', message: /[Ii]nference tensor/ });
-    assert.deepEqual(y.tolist(), [1, 1]);
-    inferenceMode(() => y.add_(1));
-    assert.deepEqual(y.tolist(), [2, 2]);
-  });
-
-  test('nests as in PyTorch', () => {
-    inferenceMode(() => {
-      enableGrad(() => assert.equal(isGradEnabled(), true));
-      inferenceMode(false, () => {
-        assert.equal(isInferenceModeEnabled(), false);
-        assert.equal(x.mul(2).requiresGrad, true);
-      });
-      assert.equal(isInferenceModeEnabled(), true);
-    });
-  });
-
-  test('the form for `using`', () => {
-    const guard = inferenceMode();
-    assert.equal(x.mul(2).requiresGrad, false);
-    guard[Symbol.dispose]();
-    assert.equal(x.mul(2).requiresGrad, true);
   });
 });
