@@ -129,4 +129,13 @@ show({
   exercise5: `
     5. x의 값만 출력하시오. x.data는 x와 메모리를 함께 쓰며 그래프 밖에 있다.
   `,
+  picture: `
+    ## 그림으로 보는 그래프
+
+    y = x² + z³의 그래프 전체를 Graphviz의 언어로 적으면 다음과 같다. 잎은 파란색, y는
+    초록색이고, 함수마다 상자가 하나씩 있으며, 역전파에 쓰려고 저장해 둔 값은 주황색이다.
+    autograd.toSvg는 이것을 그림으로 그린다. docs/graph.svg는 이렇게 만든 그림이다.
+
+        npm start --silent picture > docs/graph.svg
+  `,
 });

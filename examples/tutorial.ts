@@ -128,4 +128,13 @@ show({
   exercise5: `
     5. Print the value of x alone. x.data shares x's memory and is outside the graph.
   `,
+  picture: `
+    ## The graph as a picture
+
+    Here is the whole graph behind y = x² + z³ in the language of Graphviz: the leaves
+    in blue, y in green, a box for each function, and in orange what it has saved for
+    the way back. autograd.toSvg draws it: see docs/graph.svg, which was made by
+
+        npm start --silent picture > docs/graph.svg
+  `,
 });

@@ -56,6 +56,29 @@ const outputs = [
   '', // exercise 3
   '[ tensor(2., grad_fn=<MulBackward0>) ]\n[ tensor(12., grad_fn=<MulBackward0>) ]',
   'tensor(1.)',
+  `digraph {
+	graph [size="12,12"]
+	node [align=left, fontname=monospace, fontsize=10, height=0.2, ranksep=0.1, shape=box, style=filled]
+	n0 [label="y\\n()", fillcolor=darkolivegreen1]
+	n1 -> n0
+	n1 [label="AddBackward0"]
+	n2 -> n1
+	n3 -> n1
+	n2 [label="PowBackward0"]
+	n2_0 [label="input 0\\n()", fillcolor=orange]
+	n2 -> n2_0 [dir=none]
+	n4 -> n2
+	n3 [label="PowBackward0"]
+	n3_0 [label="input 0\\n()", fillcolor=orange]
+	n3 -> n3_0 [dir=none]
+	n5 -> n3
+	n4 [label="AccumulateGrad"]
+	n6 [label="x\\n()", fillcolor=lightblue]
+	n6 -> n4
+	n5 [label="AccumulateGrad"]
+	n7 [label="z\\n()", fillcolor=lightblue]
+	n7 -> n5
+}`,
 ];
 
 for (const { program, printed, expected } of editions) {
@@ -72,6 +95,11 @@ for (const { program, printed, expected } of editions) {
     });
   });
 }
+
+test('the picture in docs is the one that is drawn', () => {
+  const drawn = execFileSync(process.execPath, ['build/examples/picture.js'], { cwd: root, encoding: 'utf8' });
+  assert.equal(readFileSync(new URL('docs/graph.svg', root), 'utf8'), drawn);
+});
 
 test('the editions show the same cells', () => {
   const [english, korean] = editions.map(({ printed }) => cellsOf(printed));

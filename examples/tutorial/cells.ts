@@ -130,4 +130,7 @@ export function* cells() {
 
   yield 'exercise5';
   console.log(x.data);
+
+  yield 'picture';
+  console.log(autograd.toDot(y, { params: { x, z, y }, showSaved: true }));
 }
