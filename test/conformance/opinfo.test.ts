@@ -1,6 +1,6 @@
 /**
  * The generic test of operators: every call that PyTorch's own samples hold, of every operator that exists here, gives PyTorch's outputs,
- * gradients and second-order products.
+ * gradients and second-order products, and these gradients are those of finite differences.
  *
  * All of them:                     node --test test/conformance/opinfo.test.ts
  * Some, by PyTorch's names:        OPINFO=softmax,nn.functional.gelu node --test test/conformance/opinfo.test.ts
@@ -10,9 +10,10 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { AdjointError } from '../../src/errors.ts';
 import { autograd, func, stack, Tensor, tensor } from '../../src/index.ts';
+import { checkDifferences } from './gradients.ts';
 import { type Call, resolve } from './names.ts';
 import { checkRandom } from './random-operators.ts';
-import { excused, notBatched, required } from './required.ts';
+import { excused, notBatched, notSmooth, required } from './required.ts';
 import {
   type Case,
   decode,
@@ -22,18 +23,12 @@ import {
   Missing,
   type Operator,
   readSamples,
+  tensorsOf,
   titleOf,
 } from './samples.ts';
 
 const { torch, ops } = readSamples(process.env.OPINFO_FILE ?? 'test/conformance/opinfo.json.gz');
 const wanted = process.env.OPINFO?.split(',');
-
-/** Every tensor of a result, in order: of a tensor, an array or an object with named fields. */
-function tensorsOf(result: unknown): Tensor[] {
-  if (result instanceof Tensor) return [result];
-  if (typeof result !== 'object' || result === null) return [];
-  return Object.values(result).flatMap(tensorsOf);
-}
 
 const show = (x: unknown): string => {
   if (x instanceof Tensor) return `${x.dtype}${JSON.stringify(x.shape)}${x.isContiguous() ? '' : ' strided'}`;
@@ -139,8 +134,19 @@ function checkBatched(call: Call, sample: Case): void {
   }
 }
 
+/** How many samples of each operator are checked against finite differences. */
+const differenced = 5;
+
+/** Whether a sample is checked against finite differences: it has finite gradients, and is one of the first. */
+function canBeChecked(operator: Operator, sample: Case): boolean {
+  const { cotangents = {}, nonfinite = false } = sample;
+  if (nonfinite || Object.keys(cotangents).length === 0) return false;
+  return !(titleOf(operator) in notSmooth) && operator.cases.indexOf(sample) < differenced;
+}
+
 /** Makes one call and compares all that it gives with what PyTorch gave. */
-function check({ op, random }: Operator, call: Call, sample: Case): void {
+function check(operator: Operator, call: Call, sample: Case): void {
+  const { op, random } = operator;
   const leaves: Tensor[] = [];
   const args = sample.args.map((arg) => decode(arg, leaves));
   const kwargs = Object.fromEntries(Object.entries(sample.kwargs).map(([key, value]) => [key, decode(value, leaves)]));
@@ -158,6 +164,7 @@ function check({ op, random }: Operator, call: Call, sample: Case): void {
     assert.equal(results.length, outputs.length, 'the number of tensors in the result');
     if (random) {
       checkRandom(op, args, kwargs, leaves, results, sample);
+      if (canBeChecked(operator, sample)) checkDifferences(operator, call, sample);
       return;
     }
     const gauge = sample.noGrad === 'gauge';
@@ -170,6 +177,7 @@ function check({ op, random }: Operator, call: Call, sample: Case): void {
     checkGradients(leaves, results, sample);
     if (!sample.nonfinite) checkForward(call, sample);
     if (!notBatched.includes(op)) checkBatched(call, sample);
+    if (canBeChecked(operator, sample)) checkDifferences(operator, call, sample);
   } catch (error) {
     if (error instanceof Missing) throw error;
     if (error instanceof AdjointError && error.code === 'unsupported') throw new Missing(error.message);
@@ -262,6 +270,22 @@ for (const operator of ops) {
       count.operators.missing++;
       t.skip([...reasons].join(', '));
     }
+  });
+}
+
+for (const [title, why] of Object.entries(notSmooth)) {
+  const operator = ops.find((candidate) => titleOf(candidate) === title);
+  if (wanted && !wanted.includes(title)) continue;
+  test(`${title} is not checked against finite differences: ${why}`, () => {
+    assert.ok(operator);
+    const call = resolve(operator.op) as Call;
+    assert.throws(
+      () => {
+        for (const sample of operator.cases) checkDifferences(operator, call, sample);
+      },
+      autograd.GradcheckError,
+      'it passes: take it off the list',
+    );
   });
 }
 

@@ -35,6 +35,13 @@ export const required: readonly string[] = text.trim().split(/\s+/);
 /** Variants of theirs that wait for what is no part of the core set. */
 export const excused: readonly string[] = ['norm:nuc'];
 
+/** Operators whose gradients are not those of finite differences, and why; with variants where they have any. */
+export const notSmooth: { readonly [title: string]: string } = {
+  float: 'in float32, differences are too coarse',
+  index_put: 'of several values for one place, the last is written, and each has its gradient',
+  normal: 'its gradient is zero by definition',
+};
+
 /**
  * Operators that vmap does not carry out: they write running statistics that all examples share, look at the values of their inputs, or
  * see the memory behind a tensor.

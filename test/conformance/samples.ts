@@ -70,6 +70,13 @@ export function readSamples(path: string): { torch: string; ops: Operator[] } {
   return samples;
 }
 
+/** Every tensor of a result, in order: of a tensor, an array or an object with named fields. */
+export function tensorsOf(result: unknown): adjoint.Tensor[] {
+  if (result instanceof Tensor) return [result];
+  if (typeof result !== 'object' || result === null) return [];
+  return Object.values(result).flatMap(tensorsOf);
+}
+
 /** Thrown for a case that needs what is not here yet: not a failure, but counted and named. */
 export class Missing extends Error {}
 
