@@ -9,7 +9,7 @@ import { innermost, twin } from './lift.ts';
 import { mode, noGrad, unrecorded } from './modes.ts';
 import { type Edge, type Gradients, type Metadata, Node } from './node.ts';
 import { edgeOf, requiresGrad, rewrite } from './primitive.ts';
-import { releasedError, type Saved, save } from './saved.ts';
+import { releasedError, type Saved, SavedTensor, save } from './saved.ts';
 import { checkInPlace, viewOf } from './view.ts';
 import { BatchLevel } from './vmap.ts';
 
@@ -407,7 +407,25 @@ class FunctionNode extends Node {
     return wanted ? [gradient] : [];
   }
 
-  override savedTensors(): [string, Tensor][] {
+  override get savedTensors(): readonly (Tensor | null)[] {
+    return this.application.ctx.savedTensors;
+  }
+
+  override get _rawSavedTensors(): readonly SavedTensor[] {
+    const { application } = this;
+    if (!application.saved) throw releasedError();
+    return application.saved.map(
+      (_, i) =>
+        new SavedTensor(
+          () => application.saved?.[i],
+          (packed) => {
+            application.saved = application.saved?.with(i, packed) ?? null;
+          },
+        ),
+    );
+  }
+
+  override namedSaved(): [string, Tensor][] {
     return (this.application.saved ?? []).flatMap((saved, i): [string, Tensor][] =>
       saved ? [[`saved ${i}`, saved.unpack()]] : [],
     );

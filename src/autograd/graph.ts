@@ -9,7 +9,7 @@ import { edgeOf } from './primitive.ts';
 export { allowMutationOnSavedTensors } from './mutation.ts';
 export { GradientEdge, Node } from './node.ts';
 export { saveOnCpu } from './offload.ts';
-export { disableSavedTensorsHooks, savedTensorsHooks } from './saved.ts';
+export { disableSavedTensorsHooks, type SavedTensor, savedTensorsHooks } from './saved.ts';
 
 /**
  * The place where the gradient with respect to a tensor arrives: `grad(y, getGradientEdge(x))` is `grad(y, x)`, also after `x` was written to

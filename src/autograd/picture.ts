@@ -74,7 +74,7 @@ class Drawing {
   }
 
   private drawSaved(node: Node, id: string): void {
-    for (const [k, [name, tensor]] of node.savedTensors().entries()) {
+    for (const [k, [name, tensor]] of node.namedSaved().entries()) {
       this.drawTensor(`${id}_${k}`, name, tensor, colours.saved);
       this.drawEdge(id, `${id}_${k}`, ' [dir=none]');
     }

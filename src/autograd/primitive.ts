@@ -10,7 +10,7 @@ import { amid, surroundings } from './around.ts';
 import { mode, unrecorded } from './modes.ts';
 import { mutation } from './mutation.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
-import { Packed, releasedError, type Saved, save } from './saved.ts';
+import { Packed, releasedError, type Saved, type SavedName, SavedTensor, save, savedNames } from './saved.ts';
 import { checkInPlace, moveRetaining, rebase, refreshView, viewOf } from './view.ts';
 
 /** An input: a tensor, or a number that stands for one. */
@@ -35,6 +35,8 @@ export const vjp = <P, G = Tensor>(rule: Vjp<P, G>['rule'], ...saves: Source[]):
 export interface Primitive<P = undefined> {
   /** As in PyTorch's node names: 'Mul' stands for MulBackward0; another number is given in full, as SumBackward1. */
   readonly name: string;
+  /** What PyTorch calls its operands; self and other if absent. */
+  operands?: readonly SavedName[];
   /** Whether the result is a view of input 0. */
   readonly view?: boolean;
   /** Whether there are several results: the rules then take all their cotangents, null where there is none. */
@@ -106,6 +108,7 @@ export function edgeOf(operand: Operand): Edge | null {
 }
 
 const nothing: never[] = [];
+const usual: readonly SavedName[] = ['self', 'other'];
 
 /** The node of an applied primitive. */
 export class OperatorNode<P> extends Node {
@@ -172,7 +175,7 @@ export class OperatorNode<P> extends Node {
     return typeof value === 'number' ? value : value.unpack();
   }
 
-  override savedTensors(): [string, Tensor][] {
+  override namedSaved(): [string, Tensor][] {
     const inputs = this.shapes.length;
     return (this.saved ?? []).flatMap((value, slot): [string, Tensor][] => {
       if (typeof value === 'number') return [];
@@ -180,9 +183,49 @@ export class OperatorNode<P> extends Node {
     });
   }
 
+  /** Where the operand or result is saved that PyTorch calls so; undefined if no rule of the operator needs it. */
+  private placeOf(name: SavedName): number | undefined {
+    const { primitive, params, edges } = this;
+    const source = name === 'result' ? result : (primitive.operands ?? usual).indexOf(name);
+    if (name !== 'result' && source < 0) return undefined;
+    return edges.some((_, k) => primitive.vjp(k, params)?.saves.includes(source)) ? this.slot(source) : undefined;
+  }
+
+  savedAs(name: SavedName): Operand | null | undefined {
+    const place = this.placeOf(name);
+    if (place === undefined) return undefined;
+    if (!this.saved) throw releasedError();
+    const value = this.saved[place] ?? null;
+    return value === null || typeof value === 'number' ? value : value.unpack();
+  }
+
+  rawSavedAs(name: SavedName): SavedTensor | undefined {
+    const place = this.placeOf(name);
+    if (place === undefined) return undefined;
+    return new SavedTensor(
+      () => (this.saved ? (this.saved[place] ?? null) : undefined),
+      (packed) => {
+        this.saved = this.saved?.with(place, packed) ?? null;
+        this.packed = true;
+      },
+    );
+  }
+
   override release(): void {
     this.saved = null;
   }
+}
+
+for (const name of savedNames) {
+  const suffix = name[0].toUpperCase() + name.slice(1);
+  const show = (key: string, get: (this: OperatorNode<unknown>) => unknown): void =>
+    void Object.defineProperty(OperatorNode.prototype, key + suffix, { get });
+  show('_saved', function () {
+    return this.savedAs(name);
+  });
+  show('_rawSaved', function () {
+    return this.rawSavedAs(name);
+  });
 }
 
 /** Runs a primitive and records it if one of its inputs requires grad. */

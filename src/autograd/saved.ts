@@ -117,6 +117,42 @@ export class Packed implements Saved {
   }
 }
 
+/** What PyTorch calls the operands and results that operators save. */
+export const savedNames = ['self', 'other', 'result', 'exponent', 'mat2', 'vec', 'tensor', 'condition'] as const;
+export type SavedName = (typeof savedNames)[number];
+/** `_savedSelf` is what a node has saved of that name, null if nothing in this case; `_rawSavedSelf` has it kept in another way. */
+export type SavedValues = { readonly [name in SavedName as `_saved${Capitalize<name>}`]?: Tensor | number | null } & {
+  readonly [name in SavedName as `_rawSaved${Capitalize<name>}`]?: SavedTensor;
+};
+
+/** One of the things that a node has saved (torch's SavedTensor). */
+export class SavedTensor {
+  /** What is kept in the place, unless the node has been released. */
+  private readonly content: () => Saved | number | null | undefined;
+  private readonly replace: (packed: Packed) => void;
+
+  constructor(content: () => Saved | number | null | undefined, replace: (packed: Packed) => void) {
+    this.content = content;
+    this.replace = replace;
+  }
+
+  /**
+   * Has `pack` make of the tensor what is kept in its stead, and `unpack` a tensor of that when the backward needs it, as `savedTensorsHooks`
+   * does for all.
+   * @throws if nothing was saved, if there are hooks already, or if the node has been released
+   */
+  registerHooks<P>(pack: (tensor: Tensor) => P, unpack: (packed: P) => Tensor): void {
+    const content = this.content();
+    const refuse = (why: string): AdjointError =>
+      new AdjointError('autograd', `Calling registerHooks on a saved tensor ${why}`);
+    if (content === undefined) throw refuse('after it has been freed. Specify retainGraph: true to keep it');
+    if (content === null || typeof content === 'number') throw refuse('with value null is forbidden');
+    if (content instanceof Packed)
+      throw refuse('whose hooks have already been set. Hint: only one pair of hooks is allowed at a time');
+    this.replace(new Packed(content.unpack(), { pack, unpack: unpack as Hooks['unpack'] }));
+  }
+}
+
 /**
  * While it is in force, every tensor that is saved for backward is given to `pack`, and what that returns is kept instead of the tensor; when
  * the backward needs it, `unpack` has to make a tensor of the same content out of it (torch.autograd.graph.saved_tensors_hooks).

@@ -1,7 +1,7 @@
 /** Hooks for what is saved for backward: graph.savedTensorsHooks and graph.disableSavedTensorsHooks. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { autograd, isGradEnabled, noGrad, ones, type Tensor, tensor } from '../../src/index.ts';
+import { autograd, isGradEnabled, noGrad, ones, type Tensor, tensor, where } from '../../src/index.ts';
 
 const { savedTensorsHooks, disableSavedTensorsHooks } = autograd.graph;
 
@@ -251,5 +251,128 @@ describe('disableSavedTensorsHooks', () => {
       savedTensorsHooks(same, same, () => 1),
       1,
     );
+  });
+});
+
+describe('what a node has saved', () => {
+  const savedBy = (y: Tensor): autograd.graph.Node => y.gradFn as autograd.graph.Node;
+
+  test('is found under the names that PyTorch has for operands and results', () => {
+    const a = leaf([2, 3]);
+    assert.deepEqual((savedBy(a.pow(2))._savedSelf as Tensor).tolist(), [2, 3]);
+    const y = a.exp();
+    const result = savedBy(y)._savedResult as Tensor;
+    assert.deepEqual([result.tolist(), result.gradFn], [y.tolist(), y.gradFn]);
+    const power = savedBy(a.pow(2.5));
+    assert.deepEqual([(power._savedSelf as Tensor).tolist(), power._savedExponent], [[2, 3], 2.5]);
+    const product = savedBy(a.mul(tensor([5, 6], { dtype: 'float64' })));
+    assert.deepEqual([product._savedSelf, (product._savedOther as Tensor).tolist()], [null, [5, 6]]);
+    const m = ones(2, 2, { dtype: 'float64', requiresGrad: true });
+    assert.equal(savedBy(m.mm(m))._savedMat2, m);
+    assert.equal(savedBy(m.mv(a))._savedVec, a);
+    assert.equal(savedBy(a.dot(a))._savedTensor, a);
+    assert.deepEqual((savedBy(where(a.gt(2), a, 0))._savedCondition as Tensor).tolist(), [false, true]);
+  });
+
+  test('is nothing where the derivative does not need it', () => {
+    const a = leaf([2, 3]);
+    const node = savedBy(a.exp());
+    assert.deepEqual(
+      [node._savedSelf, node._rawSavedSelf, savedBy(a.add(a))._savedOther],
+      [undefined, undefined, undefined],
+    );
+    assert.equal(savedBy(a.clone())._savedResult, undefined);
+  });
+
+  test('must not have been written to, and goes with the graph', () => {
+    const a = leaf([2, 3]);
+    const b = a.mul(1);
+    const y = b.sin();
+    b.add_(1);
+    assert.throws(() => savedBy(y)._savedSelf, { code: 'inplace', message: /is at version 1; expected version 0/ });
+    const z = a.exp();
+    z.sum().backward();
+    assert.throws(() => savedBy(z)._savedResult, {
+      code: 'autograd',
+      message: /or directly access saved tensors after they have already been freed/,
+    });
+  });
+
+  test('is what unpack makes of it', () => {
+    const a = leaf([2, 3]);
+    const y = savedTensorsHooks(
+      (x) => x.mul(2),
+      same,
+      () => a.sin(),
+    );
+    assert.deepEqual((savedBy(y)._savedSelf as Tensor).tolist(), [4, 6]);
+  });
+
+  test('by a custom function is a list', () => {
+    class Triple extends autograd.Function {
+      static forward(ctx: autograd.FunctionCtx, x: Tensor): Tensor {
+        const y = x.mul(3);
+        ctx.saveForBackward(x, null as never, y);
+        return y;
+      }
+      static backward(ctx: autograd.FunctionCtx, g: Tensor): Tensor {
+        return g.mul(ctx.savedTensors[0]);
+      }
+    }
+    const a = leaf([2, 3]);
+    const y = Triple.apply(a);
+    const node = savedBy(y);
+    assert.deepEqual(
+      node.savedTensors?.map((x) => x?.tolist() ?? null),
+      [[2, 3], null, [6, 9]],
+    );
+    assert.equal(node.savedTensors?.[2]?.gradFn, node);
+    const [first, second] = node._rawSavedTensors ?? [];
+    first.registerHooks((x) => x.mul(10), same);
+    assert.throws(() => second.registerHooks(same, same), /with value null is forbidden/);
+    assert.deepEqual(node.savedTensors?.[0]?.tolist(), [20, 30]);
+    y.sum().backward();
+    assert.deepEqual(gradOf(a), [20, 30]);
+    assert.throws(() => node.savedTensors, /after they have already been freed/);
+    assert.throws(() => node._rawSavedTensors, /after they have already been freed/);
+  });
+
+  test('can be kept in another way, each tensor for itself', () => {
+    const a = leaf([2, 3]);
+    const y = a.exp();
+    const kept: unknown[] = [];
+    savedBy(y)._rawSavedResult?.registerHooks(
+      (x) => kept.push(x.tolist()) - 1,
+      (i) => tensor(kept[i] as number[], { dtype: 'float64' }),
+    );
+    assert.deepEqual(kept, [y.tolist()]);
+    assert.deepEqual((savedBy(y)._savedResult as Tensor).tolist(), y.tolist());
+    const [g] = autograd.grad(y.sum(), a, { createGraph: true });
+    assert.deepEqual(autograd.grad(g.sum(), a)[0].tolist(), y.tolist());
+  });
+
+  test('can be kept in another way once, while it is there', () => {
+    const a = leaf([2, 3]);
+    const raw = (y: Tensor): autograd.graph.SavedTensor => savedBy(y)._rawSavedSelf as autograd.graph.SavedTensor;
+    const y = a.sin();
+    raw(y).registerHooks(same, same);
+    assert.throws(() => raw(y).registerHooks(same, same), {
+      code: 'autograd',
+      message: /^Calling registerHooks on a saved tensor whose hooks have already been set/,
+    });
+    const packed = savedTensorsHooks(same, same, () => a.sin());
+    assert.throws(() => raw(packed).registerHooks(same, same), /hooks have already been set/);
+    assert.throws(() => raw(a.mul(ones(2))).registerHooks(same, same), /with value null is forbidden/);
+    const z = a.sin();
+    const late = raw(z);
+    z.sum().backward();
+    assert.throws(
+      () => late.registerHooks(same, same),
+      /^AdjointError: Calling registerHooks on a saved tensor after it has been freed/,
+    );
+    assert.throws(() => raw(a.mul(1).sin()).registerHooks((x) => x.mul_(2), same), {
+      code: 'inplace',
+      message: /^A saved tensor pack hook is modifying its input in place/,
+    });
   });
 });

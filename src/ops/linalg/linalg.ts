@@ -26,6 +26,7 @@ const Mm: Primitive = withBatchRule(
   primitive('Mm', (_, a, b) => multiply(a, b), [vjp((g, _, b) => mm(g, t(b)), 1), vjp((g, _, a) => mm(t(a), g), 0)]),
   (_, inputs) => matmul(...(inputs as [Tensor, Tensor])),
 );
+Mm.operands = ['self', 'mat2'];
 /**
  * The product of two matrices: out[i, j] = sum over l of x[i, l] mat2[l, j] (torch.mm).
  * @throws if the dtypes differ or the shapes are not [m, k] and [k, n]
@@ -56,6 +57,7 @@ const Mv: Primitive = withBatchRule(
     return vectors ? squeeze(matmul(matrix, unsqueeze(vector, -1)), -1) : matmul(matrix, vector);
   },
 );
+Mv.operands = ['self', 'vec'];
 /**
  * The product of a matrix and a vector: out[i] = sum over j of x[i, j] vec[j] (torch.mv).
  * @throws if the dtypes differ or the shapes are not [m, k] and [k]
@@ -70,6 +72,7 @@ const dotPrimitive = (name: string): Primitive =>
   primitive(name, (_, a, b) => multiplyVectors(a, b), [vjp((g, _, b) => mul(g, b), 1), vjp((g, _, a) => mul(g, a), 0)]);
 const onExamples = (_: undefined, inputs: readonly Operand[]): Tensor => (inputs[0] as Tensor).mul(inputs[1]).sum(-1);
 const Dot = withBatchRule(dotPrimitive('Dot'), onExamples);
+Dot.operands = ['self', 'tensor'];
 const Vdot = withBatchRule(dotPrimitive('Vdot'), onExamples);
 
 function applyDot(name: string, operator: Primitive, x: Tensor, other: Tensor): Tensor {

@@ -101,6 +101,7 @@ const Bmm: Primitive = withBatchRule(
   ]),
   (_, inputs) => (inputs[0] as Tensor).matmul(inputs[1] as Tensor),
 );
+Bmm.operands = ['self', 'mat2'];
 /** The products of matrices [..., m, k] and [..., k, n], recorded as PyTorch's bmm, whatever the number of batch dimensions. */
 export const multiplyBatches = (a: Tensor, b: Tensor): Tensor => apply(Bmm, undefined, [a, b]);
 

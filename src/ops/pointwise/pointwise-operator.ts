@@ -58,6 +58,7 @@ function codeOf(root: Expr): PointwiseCode {
 export class Pointwise implements Primitive<undefined> {
   readonly name: string;
   readonly diagonal = true;
+  operands?: Primitive['operands'];
   private readonly arity: number;
   private readonly root: Expr;
   private readonly options: PointwiseOptions;

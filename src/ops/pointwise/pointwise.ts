@@ -340,6 +340,7 @@ export const remainder = pointwise('remainder', ['other'], (x, other: Operand) =
 const Pow = new Pointwise('Pow', s.pow, 2);
 const PowTensor = Pow.as('PowBackward1');
 const PowOfNumber = Pow.as('PowBackward2');
+for (const power of [Pow, PowTensor, PowOfNumber]) power.operands = ['self', 'exponent'];
 /** Powers by small constants need no logarithm; x^n has the derivative n x^(n-1), for n = 0 exactly 0. */
 const constantPowers = new Map<number, Pointwise>([
   [0, new Pointwise('Pow', () => s.constant(1), 1)],

@@ -7,6 +7,7 @@ import { nonzero } from '../indexing/indexing.ts';
 import { Pointwise } from './pointwise-operator.ts';
 
 const Where = new Pointwise('Where', (condition, x, other) => s.select(condition, x, other), 3, { conditions: [0] });
+Where.operands = ['condition', 'self', 'other'];
 
 /**
  * `x` where `condition` is true, `other` elsewhere; all three are broadcast together, and x and other promoted to one dtype (torch.where).
