@@ -4,7 +4,6 @@ import type { Tensor } from '../core/tensor.ts';
 import { anomaly, noteOrigin } from './anomaly.ts';
 import type { RemovableHandle } from './hooks.ts';
 import { register, type TensorHooks } from './hooks.ts';
-import type { SavedTensor, SavedValues } from './saved.ts';
 
 /** One output of a node, as the place where a gradient arrives. */
 export interface Edge {
@@ -35,12 +34,6 @@ export interface Metadata {
 export type Gradients = readonly (Tensor | null)[];
 
 let nodes = 0;
-
-export interface Node extends SavedValues {
-  /** What the context of a custom function gives as `savedTensors`. */
-  readonly savedTensors?: readonly (Tensor | null)[];
-  readonly _rawSavedTensors?: readonly SavedTensor[];
-}
 
 /**
  * A step of the recorded program, seen backward: it takes the gradients with respect to its outputs and gives those with respect to its

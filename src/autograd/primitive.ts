@@ -275,12 +275,15 @@ function execute<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand
   return out;
 }
 
+const isInference = (x: Operand): boolean => typeof x !== 'number' && x.storage.inference;
+
 export function record<P>(
   primitive: Primitive<P>,
   params: P,
   inputs: readonly Operand[],
   results: readonly Tensor[],
 ): void {
+  if (inputs.every(isInference)) return;
   const edges: (Edge | null)[] = [];
   let any = false;
   for (let k = 0; k < inputs.length; k++) {
@@ -321,15 +324,12 @@ export function applyInPlace<P>(
   const recording = mode.grad && !mode.inference && inputs.some(requiresGrad);
   checkInPlace(self, recording, primitive.uniform ?? false);
   let node: OperatorNode<P> | undefined;
-const isInference = (x: Operand): boolean => typeof x !== 'number' && x.storage.inference;
-
   if (recording) {
     const edges = inputs.map((x, k) => (primitive.vjp(k, params) ? edgeOf(x) : null));
     node = new OperatorNode(primitive, params, inputs, edges);
     // what a rule needs of the old value is about to be overwritten
     const needed = edges.some((edge, k) => edge && primitive.vjp(k, params)?.saves.includes(0));
     node.save([needed ? snapshot(self) : self, ...others], []);
-  if (inputs.every(isInference)) return;
   }
   mutation.scope?.beforeWrite(self.storage);
   const compute = () =>

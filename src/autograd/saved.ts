@@ -120,10 +120,18 @@ export class Packed implements Saved {
 /** What PyTorch calls the operands and results that operators save. */
 export const savedNames = ['self', 'other', 'result', 'exponent', 'mat2', 'vec', 'tensor', 'condition'] as const;
 export type SavedName = (typeof savedNames)[number];
-/** `_savedSelf` is what a node has saved of that name, null if nothing in this case; `_rawSavedSelf` has it kept in another way. */
-export type SavedValues = { readonly [name in SavedName as `_saved${Capitalize<name>}`]?: Tensor | number | null } & {
+type SavedValues = { readonly [name in SavedName as `_saved${Capitalize<name>}`]?: Tensor | number | null } & {
   readonly [name in SavedName as `_rawSaved${Capitalize<name>}`]?: SavedTensor;
 };
+
+declare module './node.ts' {
+  /** `_savedSelf` is what a node has saved of that name, null if nothing in this case; `_rawSavedSelf` has it kept in another way. */
+  interface Node extends SavedValues {
+    /** What the context of a custom function gives as `savedTensors`. */
+    readonly savedTensors?: readonly (Tensor | null)[];
+    readonly _rawSavedTensors?: readonly SavedTensor[];
+  }
+}
 
 /** One of the things that a node has saved (torch's SavedTensor). */
 export class SavedTensor {
