@@ -73,7 +73,7 @@ const common = {
 const ofGradcheck = { ...common, checkBatchedForwardGrad: false, checkForwardAd: false, checkBackwardAd: true };
 const ofGradgradcheck = {
   ...common,
-  gradOutputs: null,
+  gradOutputs: null as GradgradcheckOptions['gradOutputs'],
   genNonContigGradOutputs: false,
   checkFwdOverRev: false,
   checkRevOverRev: true,
@@ -111,7 +111,7 @@ export function gradcheck(
   options: GradcheckOptions = {},
 ): boolean {
   checkOptions('gradcheck', options, Object.keys(ofGradcheck));
-  const all = { ...ofGradcheck, ...options };
+  const all = withDefaults(options, ofGradcheck);
   if (!all.checkForwardAd && !all.checkBackwardAd)
     throw new AdjointError('argument', 'Expected at least one of checkForwardAd or checkBackwardAd to be true');
   checkImplied(all, 'checkBatchedGrad', 'checkBackwardAd');
@@ -146,19 +146,17 @@ export function gradgradcheck<I extends readonly unknown[]>(
 export function gradgradcheck(
   func: (...inputs: never[]) => Results,
   inputs: unknown,
-  first: Tensor | readonly Tensor[] | null | GradgradcheckOptions = {},
+  first: Tensor | readonly Tensor[] | null | GradgradcheckOptions = null,
   rest: CotangentsGiven = {},
 ): boolean {
-  const options: GradgradcheckOptions = isOptions(first) ? first : { ...rest, gradOutputs: first as Tensor };
+  const options: GradgradcheckOptions = isOptions(first) ? first : { ...rest, gradOutputs: first as Tensor | null };
   checkOptions('gradgradcheck', options, Object.keys(ofGradgradcheck));
-  const { gradOutputs, genNonContigGradOutputs, checkFwdOverRev, checkRevOverRev, ...shared } = {
-    ...ofGradgradcheck,
-    ...options,
-  };
+  const all = withDefaults(options, ofGradgradcheck);
+  const { gradOutputs, genNonContigGradOutputs, checkFwdOverRev, checkRevOverRev, ...shared } = all;
   if (!checkFwdOverRev && !checkRevOverRev)
     throw new AdjointError('argument', 'Expected at least one of checkFwdOverRev or checkRevOverRev to be true');
-  checkImplied({ ...shared, checkRevOverRev }, 'checkUndefinedGrad', 'checkRevOverRev');
-  checkImplied({ ...shared, checkRevOverRev }, 'checkBatchedGrad', 'checkRevOverRev');
+  checkImplied(all, 'checkUndefinedGrad', 'checkRevOverRev');
+  checkImplied(all, 'checkBatchedGrad', 'checkRevOverRev');
   const primals = toList(inputs);
   const point = new Point(func as (...inputs: unknown[]) => Results, primals);
   const cotangents = gradOutputs ? toList(gradOutputs) : chosenCotangents(point, genNonContigGradOutputs);
@@ -182,6 +180,11 @@ export function gradgradcheck(
 }
 
 const toList = (inputs: unknown): readonly unknown[] => (Array.isArray(inputs) ? inputs : [inputs]);
+
+function withDefaults<Defaults extends object>(options: Partial<Defaults>, defaults: Defaults): Defaults {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(given) };
+}
 
 function checkImplied<K extends string>(options: Record<K, unknown>, option: K, needed: K): void {
   if (options[option] && !options[needed])

@@ -533,6 +533,15 @@ describe('gradcheck', () => {
     );
   });
 
+  test('takes undefined for what is not given', () => {
+    const x = leaf([1, 2]);
+    assert.equal(
+      gradcheck((y) => y.exp(), x, { eps: undefined, raiseException: undefined }),
+      true,
+    );
+    assert.throws(() => gradgradcheck((y) => y.exp(), x, undefined, { checkRevOverRev: false }), /at least one of/);
+  });
+
   test('in fast mode shows what it compared, and the Jacobians', () => {
     // the numbers are PyTorch's
     assert.throws(() => gradcheck((x) => x.mul(x.detach()), leaf([1, 2]), { fastMode: true }), {
