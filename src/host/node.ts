@@ -4,6 +4,7 @@ type GetBuiltinModule = (name: string) => unknown;
 
 interface NodeProcess {
   readonly platform?: string;
+  readonly versions?: Readonly<Record<string, string | undefined>>;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly getBuiltinModule?: GetBuiltinModule;
 }
@@ -18,3 +19,6 @@ export const environment = (name: string): string | undefined => node?.env?.[nam
 
 /** The operating system as Node names it, or undefined in another host. */
 export const platform: string | undefined = node?.platform;
+
+/** The first number of the version of V8, or 0 in another host. */
+export const v8Version: number = Number.parseInt(node?.versions?.v8 ?? '0', 10);

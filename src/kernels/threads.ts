@@ -20,6 +20,8 @@ const word = {
   sleeping: 32,
   /** How many workers may take part. */
   workers: 48,
+  /** How large memory is. */
+  pages: 53,
   /** Whether a part has failed. */
   failed: 49,
   /** The kernel of the job: its number, and the bytes of its module. */
@@ -71,6 +73,8 @@ function serve({ memory, base, index, word, patience }: Shared): void {
     }
     if (Atomics.compareExchange(words, base + word.claim, claim, claim - 1) !== claim) continue;
     try {
+      // a thread may not have heard yet that another has made memory grow
+      if (memory.buffer.byteLength !== words[base + word.pages] * 65536) memory.grow(0);
       const id = words[base + word.kernel];
       if (!kernels[id]) {
         const bytes = new Uint8Array(memory.buffer, words[base + word.module], words[base + word.moduleBytes]).slice();
@@ -177,6 +181,7 @@ export function runParts(kernel: Kernel, count: number): void {
   words[base + word.kernel] = program.id;
   words[base + word.module] = program.address;
   words[base + word.moduleBytes] = program.bytes;
+  words[base + word.pages] = memory.buffer.byteLength / 65536;
   words[base + word.done] = 0;
   jobs = (jobs + 1) & 0x7fffff;
   Atomics.store(words, base + word.claim, (jobs << 8) | count);
