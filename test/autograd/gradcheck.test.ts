@@ -330,6 +330,22 @@ for (const fastMode of [false, true]) {
       assert.equal(gradcheck((y, z) => Careful.apply(y, z), [x, leaf([3, 4])], { fastMode }), true); // biome-ignore format: one line
     });
 
+    test('of the absence of one gradient among several', () => {
+      class Three extends autograd.Function {
+        static forward(ctx: autograd.FunctionCtx, y: Tensor): Tensor[] {
+          ctx.setMaterializeGrads(false);
+          return [y.mul(1), y.mul(2), y.mul(3)];
+        }
+        static backward(_: autograd.FunctionCtx, ...all: (Tensor | null)[]): Tensor | null {
+          const weighed = all.flatMap((g, k) => (g ? [g.mul(k + 1)] : []));
+          if (weighed.length === 2) throw new Error('all or one');
+          return weighed.reduce<Tensor | null>((sum, g) => (sum ? sum.add(g) : g), null);
+        }
+      }
+      fails((y) => Three.apply(y), x, /^Expected backward function to handle undefined output grads, .* all or one/);
+      assert.equal(gradcheck((y) => Three.apply(y), x, { fastMode, checkUndefinedGrad: false }), true); // biome-ignore format: one line
+    });
+
     test('of outputs whose shape or dtype depends on the values', () => {
       const one = leaf([1]);
       const beyond = (y: Tensor): boolean => y.ge(1).all().item() as boolean;
@@ -388,8 +404,12 @@ for (const fastMode of [false, true]) {
       );
     });
 
-    test('of NaN', () => {
+    test('of NaN, and of an infinite derivative', () => {
       fails((y) => y.mul(NaN), x, /^Jacobian mismatch/);
+      assert.equal(
+        gradcheck((y) => y.mul(1e308).mul(100), leaf([1e-3]), { fastMode }),
+        true,
+      );
     });
 
     test('of forward mode', () => {
@@ -472,6 +492,10 @@ for (const fastMode of [false, true]) {
       );
       assert.equal(gradgradcheck(flat, x, { fastMode, raiseException: false }), false);
       const g = leaf([3, 4]);
+      assert.equal(
+        gradgradcheck((y, _) => y.pow(3), [x, leaf([1])], { fastMode, checkFwdOverRev: true }),
+        true,
+      );
       assert.equal(
         gradgradcheck((y) => y.pow(3), x, g, { fastMode }),
         true,
