@@ -122,7 +122,7 @@ export function runBackward(
   const arrive = (leaf: AccumulateGrad): void => {
     run.node = leaf;
     const { gradients } = task(leaf);
-    const end = profiler.recorder?.begin(leaf.name(), 'backward');
+    const end = profiler.recorder?.turn(leaf, gradients);
     leaf.accumulate(gradients[0] ?? null, flight);
     end?.();
     flight.land(gradients);
@@ -151,7 +151,7 @@ export function runBackward(
       }
       if (needed) {
         const wanted = (k: number): boolean => node.edges[k] !== null && run.wants(node.edges[k].node);
-        const end = profiler.recorder?.begin(node.name(), 'backward');
+        const end = profiler.recorder?.turn(node, gradients);
         const results = flight.step(node, gradients, wanted);
         end?.();
         if (anomaly.enabled && anomaly.checkNan) checkNan(node, results);

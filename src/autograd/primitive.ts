@@ -134,19 +134,21 @@ export class OperatorNode<P> extends Node {
 
   /** Keeps what the rules of the inputs that want gradients need, as far as it is given. */
   save(inputs: readonly Operand[], results: readonly Tensor[]): void {
-    const saved = this.saved === nothing ? [] : (this.saved as (Saved | number)[]);
+    let saved = this.saved === nothing ? null : this.saved;
     for (let k = 0; k < this.edges.length; k++) {
       const rule = this.edges[k] && this.primitive.vjp(k, this.params);
       if (!rule) continue;
       for (const source of rule.saves) {
         const value = source >= 0 ? inputs[source] : results[-1 - source];
         const slot = this.slot(source);
+        saved ??= new Array<Saved | number>(this.shapes.length + (source < 0 ? 1 : 0));
         if (value === undefined || saved[slot] !== undefined) continue;
-        saved[slot] = typeof value === 'number' ? value : save(value, source < 0 ? this : null);
-        this.packed ||= saved[slot] instanceof Packed;
+        const own = typeof value === 'number' ? value : save(value, source < 0 ? this : null);
+        saved[slot] = own;
+        this.packed ||= own instanceof Packed;
       }
     }
-    if (saved.length > 0) this.saved = saved;
+    if (saved) this.saved = saved;
   }
 
   override get foreign(): boolean {
@@ -284,11 +286,12 @@ export function record<P>(
   results: readonly Tensor[],
 ): void {
   if (inputs.every(isInference)) return;
-  const edges: (Edge | null)[] = [];
+  // of its final length from the start: a list that grows by pushing takes four times the room
+  const edges = new Array<Edge | null>(inputs.length);
   let any = false;
   for (let k = 0; k < inputs.length; k++) {
     const edge = typeof inputs[k] !== 'number' && primitive.vjp(k, params) ? edgeOf(inputs[k]) : null;
-    edges.push(edge);
+    edges[k] = edge;
     any ||= edge !== null;
   }
   if (!any) return;
@@ -319,6 +322,18 @@ export function applyInPlace<P>(
   others: readonly Operand[],
   write?: () => void,
 ): Tensor {
+  if (surroundings.length === 0) return executeInPlace(primitive, params, self, others, write);
+  const applied = { primitive: primitive as Primitive<unknown>, params, inputs: [self, ...others], inPlace: true };
+  return amid(applied, () => executeInPlace(primitive, params, self, others, write)) as Tensor;
+}
+
+function executeInPlace<P>(
+  primitive: Primitive<P>,
+  params: P,
+  self: Tensor,
+  others: readonly Operand[],
+  write?: () => void,
+): Tensor {
   if (interpreter.current?.write(primitive as Primitive<unknown>, params, self, others)) return self;
   const inputs = [self, ...others];
   const recording = mode.grad && !mode.inference && inputs.some(requiresGrad);
@@ -332,14 +347,7 @@ export function applyInPlace<P>(
     node.save([needed ? snapshot(self) : self, ...others], []);
   }
   mutation.scope?.beforeWrite(self.storage);
-  const compute = () =>
-    unrecorded(() => {
-      if (write) write();
-      else self.copy_(primitive.forward(params, ...inputs) as Tensor);
-      return self;
-    });
-  if (surroundings.length === 0) compute();
-  else amid({ primitive: primitive as Primitive<unknown>, params, inputs, inPlace: true }, compute);
+  unrecorded(() => (write ? write() : self.copy_(primitive.forward(params, ...inputs) as Tensor)));
   self.storage.version++;
   if (node) {
     node.outputs.push({ shape: self.shape, dtype: self.dtype });

@@ -1,7 +1,10 @@
 /** Taking the time of operators and nodes as they run, for profiler.ts. */
-import type { Tensor } from '../core/tensor.ts';
+import type { Shape } from '../core/shape.ts';
+import { Tensor } from '../core/tensor.ts';
 import { bytesOf } from '../kernels/element.ts';
-import { type Around, operatorName } from './around.ts';
+import { callStack, frames } from './anomaly.ts';
+import { type Around, amid, operatorName } from './around.ts';
+import type { Gradients, Node } from './node.ts';
 import type { Operand } from './primitive.ts';
 
 /** Times in microseconds, memory in bytes. */
@@ -15,21 +18,57 @@ export interface Figures {
   readonly selfCpuMemoryUsage: number;
 }
 
-/** One call that was recorded. */
-export interface FunctionEvent extends Figures {
+const total = (events: readonly FunctionEvent[], of: 'cpuTimeTotal' | 'cpuMemoryUsage'): number =>
+  events.reduce((sum, event) => sum + event[of], 0);
+
+/** One call that was recorded (torch.autograd.profiler_util.FunctionEvent). */
+export class FunctionEvent implements Figures {
   readonly name: string;
   /** What it is: an operator, a node of a backward, or a part of the program that `recordFunction` names. */
   readonly kind: 'operator' | 'backward' | 'user';
   /** When it began, counted from the beginning of the profile. */
   readonly start: number;
-}
+  /** The call that it is inside of. */
+  readonly cpuParent: FunctionEvent | null;
+  /** The calls inside of it that are over, in order. */
+  readonly cpuChildren: FunctionEvent[] = [];
+  /** The same number for an operator and the node that it has left; -1 for an operator that left none, and for other calls. */
+  sequenceNr = -1;
+  /** With `recordShapes`: of operators the shapes of the inputs, [] for a number; of nodes those of the gradients that arrived. */
+  inputShapes: readonly Shape[] = [];
+  /** With `withStack`: the calls that lead to it, innermost first; of what happens in a backward, those that lead to the operator of the node. */
+  stack: readonly string[] = [];
+  cpuTimeTotal = 0;
+  cpuMemoryUsage = 0;
+  /** @internal Whether it has ended. */
+  over = false;
 
-/** A call under way. */
-interface Span {
-  readonly outer: Span | null;
-  /** What the calls inside of it come to. */
-  time: number;
-  memory: number;
+  constructor(name: string, kind: FunctionEvent['kind'], start: number, cpuParent: FunctionEvent | null) {
+    this.name = name;
+    this.kind = kind;
+    this.start = start;
+    this.cpuParent = cpuParent;
+  }
+
+  get key(): string {
+    return this.name;
+  }
+
+  get count(): number {
+    return 1;
+  }
+
+  get cpuTime(): number {
+    return this.cpuTimeTotal;
+  }
+
+  get selfCpuTimeTotal(): number {
+    return this.cpuTimeTotal - total(this.cpuChildren, 'cpuTimeTotal');
+  }
+
+  get selfCpuMemoryUsage(): number {
+    return this.cpuMemoryUsage - total(this.cpuChildren, 'cpuMemoryUsage');
+  }
 }
 
 /** In microseconds. */
@@ -41,53 +80,107 @@ function bytesMade(results: readonly Tensor[], inputs: readonly Operand[]): numb
   return results.reduce((sum, y) => (storages.has(y.storage) ? sum : sum + y.numel() * bytesOf[y.dtype]), 0);
 }
 
+const shapesOf = (inputs: readonly (Operand | null)[]): Shape[] =>
+  inputs.map((x) => (x instanceof Tensor ? [...x.shape] : []));
+
+/** What is noted of each call beside its time. */
+export interface Recorded {
+  readonly recordShapes: boolean;
+  readonly profileMemory: boolean;
+  readonly withStack: boolean;
+}
+
+/** Where this library lies, if it was not bundled with the program. */
+const library = new URL('..', import.meta.url).href;
+
+/** The calls that lead to an operator, without those inside of this library. */
+function callers(): string[] {
+  const all = frames(callStack(amid))
+    .split('\n')
+    .map((frame) => frame.trim());
+  const outside = all.filter((frame) => !frame.includes(library));
+  return outside.length > 0 ? outside : all;
+}
+
 /** Takes the time of calls as they are made. */
 export class Recorder {
   private readonly origin = now();
-  /** In the order in which the calls began; null for those under way. */
-  readonly events: (FunctionEvent | null)[] = [];
-  private innermost: Span | null = null;
+  private readonly recorded: Recorded;
+  private readonly all: FunctionEvent[] = [];
+  private innermost: FunctionEvent | null = null;
+  /** The calls that lead to the operators that nodes belong to. */
+  private readonly stacks = new Map<number, readonly string[]>();
 
-  /**
-   * Begins a call; what it returns ends it, and takes the bytes that the call has made, if they are not those of the calls
-   * inside. One that throws may be left without an end: it does not show.
-   */
-  begin(name: string, kind: FunctionEvent['kind']): (made?: number) => void {
-    const { events, origin, innermost: outer } = this;
-    const span: Span = { outer, time: 0, memory: 0 };
-    this.innermost = span;
-    const place = events.push(null) - 1;
-    const start = now();
-    return (made = span.memory) => {
-      const time = now() - start;
-      events[place] = {
-        name,
-        kind,
-        start: start - origin,
-        cpuTimeTotal: time,
-        selfCpuTimeTotal: time - span.time,
-        cpuMemoryUsage: made,
-        selfCpuMemoryUsage: made - span.memory,
-      };
-      this.innermost = outer;
-      if (!outer) return;
-      outer.time += time;
-      outer.memory += made;
-    };
+  constructor(recorded: Recorded) {
+    this.recorded = recorded;
+  }
+
+  /** Every call that is over, in the order in which they began. */
+  get events(): FunctionEvent[] {
+    return this.all.filter((event) => event.over);
+  }
+
+  /** Begins a call. One that throws may be left without an end: it does not show. */
+  private begin(name: string, kind: FunctionEvent['kind']): FunctionEvent {
+    const event = new FunctionEvent(name, kind, now() - this.origin, this.innermost);
+    this.innermost = event;
+    this.all.push(event);
+    return event;
+  }
+
+  /** Ends a call. @param made the bytes that it has made, if they are not those of the calls inside */
+  private end(event: FunctionEvent, made?: number): void {
+    event.cpuTimeTotal = now() - this.origin - event.start;
+    event.cpuMemoryUsage = made ?? total(event.cpuChildren, 'cpuMemoryUsage');
+    event.over = true;
+    event.cpuParent?.cpuChildren.push(event);
+    this.innermost = event.cpuParent;
+  }
+
+  /** Begins a part of the program; what it returns ends it. */
+  part(name: string): () => void {
+    const event = this.begin(name, 'user');
+    return () => this.end(event);
+  }
+
+  /** Begins the turn of a node; what it returns ends it. */
+  turn(node: Node, gradients: Gradients): () => void {
+    const event = this.begin(node.name(), 'backward');
+    if (this.recorded.recordShapes) event.inputShapes = shapesOf(gradients);
+    if (node.edges.length > 0) event.sequenceNr = node.sequence;
+    event.stack = this.stacks.get(node.sequence) ?? [];
+    return () => this.end(event);
   }
 
   /** An operator. */
   readonly operator: Around = (applied, compute) => {
-    const end = this.begin(operatorName(applied), 'operator');
+    const { recordShapes, profileMemory, withStack } = this.recorded;
+    const { inputs, inPlace } = applied;
+    const before = inPlace ? (inputs[0] as Tensor)._node : null;
+    const event = this.begin(operatorName(applied), 'operator');
+    if (recordShapes) event.inputShapes = shapesOf(inputs);
+    if (withStack) event.stack = inBackward(event)?.stack ?? callers();
     let made = 0;
     try {
       const out = compute();
-      if (!applied.inPlace) made = bytesMade([out].flat(), applied.inputs);
+      const results = [out].flat();
+      if (profileMemory && !inPlace) made = bytesMade(results, inputs);
+      const node = results[0]?._node;
+      if (node && node !== before) {
+        event.sequenceNr = node.sequence;
+        if (withStack) this.stacks.set(node.sequence, event.stack);
+      }
       return out;
     } finally {
-      end(made);
+      this.end(event, made);
     }
   };
+}
+
+/** The turn of a node that a call happens in. */
+function inBackward(event: FunctionEvent): FunctionEvent | null {
+  for (let outer = event.cpuParent; outer; outer = outer.cpuParent) if (outer.kind === 'backward') return outer;
+  return null;
 }
 
 /** Looked at whenever a node has its turn. */

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { autograd, ones, type Tensor } from '../../src/index.ts';
+import { autograd, ones, type Tensor, utils } from '../../src/index.ts';
 
 const { EventList, profile, recordFunction } = autograd.profiler;
 type Row = autograd.profiler.FunctionEventAvg;
@@ -121,6 +121,113 @@ describe('profile', () => {
     const [profiled] = profile(() => autograd.grad(loss(), x)).result;
     assert.ok(profiled.equal(plain));
     assert.ok(profile(() => autograd.grad(loss(), x, { createGraph: true })).result[0].requiresGrad);
+  });
+});
+
+describe('events', () => {
+  const events = (options: autograd.profiler.ProfileOptions, work: () => void): autograd.profiler.FunctionEvent[] => [
+    ...profile(options, work).functionEvents,
+  ];
+
+  test('form trees: what a call is inside of, and what is inside of it', () => {
+    const all = events({}, () => recordFunction('outer', () => loss().backward()));
+    const [outer] = all;
+    assert.equal(outer.cpuParent, null);
+    const direct = all.filter(({ cpuParent }) => cpuParent === outer);
+    assert.deepEqual(outer.cpuChildren, direct);
+    assert.deepEqual(
+      direct.slice(0, 5).map(({ name }) => name),
+      ['mm', 'add', 'tanh', 'sum', 'SumBackward0'],
+    );
+    for (const event of all) {
+      const inside = event.cpuChildren.reduce((sum, { cpuTimeTotal }) => sum + cpuTimeTotal, 0);
+      close(event.selfCpuTimeTotal, event.cpuTimeTotal - inside);
+      for (const child of event.cpuChildren) {
+        assert.ok(child.start >= event.start);
+        assert.ok(child.start + child.cpuTimeTotal <= event.start + event.cpuTimeTotal + 1e-6);
+      }
+    }
+    const end = (event: autograd.profiler.FunctionEvent): number => event.start + event.cpuTimeTotal;
+    for (const [i, event] of direct.slice(1).entries()) assert.ok(event.start >= end(direct[i]));
+  });
+
+  test('of an operator and of the node that it left have one number', () => {
+    const a = ones(10, 10, { requiresGrad: true });
+    const all = events({}, () => {
+      const b = a.add(a);
+      b.add_(1);
+      b.mul(ones(10, 10)).sum().backward();
+      a.detach().exp();
+    });
+    const numbers = (name: string): number[] => all.filter((event) => event.name === name).map((e) => e.sequenceNr);
+    for (const [operator, node] of [
+      ['sum', 'SumBackward0'],
+      ['add_', 'AddBackward0'],
+    ]) {
+      assert.equal(numbers(operator)[0], numbers(node)[0]);
+      assert.ok(numbers(operator)[0] >= 0);
+    }
+    assert.equal(numbers('add')[0], numbers('AddBackward0')[1]);
+    assert.deepEqual(numbers('AccumulateGrad'), [-1]);
+    assert.deepEqual(numbers('exp'), [-1]);
+  });
+
+  test('have the shapes of inputs if asked', () => {
+    const [w, input] = [ones(20, 5, { requiresGrad: true }), ones(10, 20)];
+    const work = (): void => input.mm(w).mul(2).sum().backward();
+    const of = (name: string) => events({ recordShapes: true }, work).find((event) => event.name === name)?.inputShapes;
+    assert.deepEqual(of('mm'), [
+      [10, 20],
+      [20, 5],
+    ]);
+    assert.deepEqual(of('mul'), [[10, 5], []]);
+    assert.deepEqual(of('MulBackward0'), [[10, 5]]);
+    assert.deepEqual(of('AccumulateGrad'), [[20, 5]]);
+    assert.ok(events({}, work).every(({ inputShapes }) => inputShapes.length === 0));
+  });
+
+  test('have the calls that led to them if asked; in a backward, those of the operator of the node', () => {
+    const a = ones(3, { requiresGrad: true });
+    function caller(): Tensor {
+      return a.exp().mul(2);
+    }
+    const all = events({ withStack: true }, () => caller().sum().backward());
+    const inCaller = all.filter(({ stack }) => stack.some((frame) => frame.includes('caller')));
+    const names = inCaller.map(({ name }) => name);
+    for (const name of ['exp', 'mul', 'MulBackward0', 'ExpBackward0']) assert.ok(names.includes(name), name);
+    assert.ok(!names.includes('sum') && !names.includes('SumBackward0'));
+    const inBackward = all.filter(({ cpuParent }) => cpuParent?.name === 'ExpBackward0');
+    assert.ok(inBackward.length > 0 && inBackward.every(({ stack }) => stack.some((f) => f.includes('caller'))));
+    assert.ok(events({}, () => caller()).every(({ stack }) => stack.length === 0));
+  });
+
+  test('are none if it is not enabled, and no memory if that is not wanted', () => {
+    const off = profile({ enabled: false }, () => x.exp());
+    assert.deepEqual([off.functionEvents.length, off.result.shape, off.table()], [0, [100, 100], '']);
+    profile({ enabled: false }, () => profile(() => x.exp()));
+    const prof = profile({ profileMemory: false }, () => loss().backward());
+    assert.ok(prof.functionEvents.every(({ cpuMemoryUsage }) => cpuMemoryUsage === 0));
+    for (const table of [prof.table(), prof.keyAverages().table()]) assert.doesNotMatch(table, /CPU Mem/);
+    const guard = profile({ recordShapes: true });
+    x.exp();
+    guard[Symbol.dispose]();
+    assert.deepEqual(guard.functionEvents[0].inputShapes, [[100, 100]]);
+    assert.throws(() => profile({ record: true } as never, () => 1), {
+      code: 'argument',
+      message: /unknown option "record"/,
+    });
+  });
+
+  test('see what checkpoints compute again', () => {
+    const prof = profile(() =>
+      utils.checkpoint
+        .checkpoint((t: Tensor) => t.sin().exp(), x)
+        .sum()
+        .backward(),
+    );
+    assert.equal(prof.keyAverages().find(({ key }) => key === 'sin')?.count, 2);
+    const again = prof.functionEvents.filter(({ name }) => name === 'sin')[1];
+    assert.equal(again.cpuParent?.name, 'ExpBackward0');
   });
 });
 
@@ -252,6 +359,66 @@ describe('tables', () => {
     });
   });
 
+  test('of any number of rows, with a text above, of the outermost calls, with short names', () => {
+    assert.equal(made().table(null, -1), made().table());
+    const lines = made().table({ header: 'Three rows' }).split('\n');
+    assert.equal(lines[0], '='.repeat(lines[2].length));
+    assert.equal(lines[1], 'Three rows');
+    assert.deepEqual(lines.slice(2), made().table().split('\n'));
+    const prof = profile(() => recordFunction('outer', () => recordFunction('inner', () => x.exp())));
+    for (const list of [prof, prof.keyAverages()]) {
+      const top = list.table({ topLevelEventsOnly: true });
+      assert.match(top, /Only calls that are not inside of others/);
+      assert.match(top, / outer /);
+      assert.doesNotMatch(top, /inner|exp/);
+    }
+    const short = made().table({ maxNameColumnWidth: 20 }).split('\n')[4];
+    assert.ok(short.startsWith(`${'a'.repeat(17)}...  `), short);
+  });
+
+  test('of calls grouped by the shapes of their inputs', () => {
+    const prof = profile({ recordShapes: true }, () => {
+      for (const n of [2, 3, 3]) ones(n, n).mm(ones(n, n));
+    });
+    const count = (options?: autograd.profiler.AverageOptions): [number, unknown][] =>
+      prof
+        .keyAverages(options)
+        .filter(({ key }) => key === 'mm')
+        .map((row) => [row.count, row.inputShapes]);
+    assert.deepEqual(count(), [[3, undefined]]);
+    const [two, three] = [2, 3].map((n) => [
+      [n, n],
+      [n, n],
+    ]);
+    assert.deepEqual(count({ groupByInputShape: true }), [
+      [1, two],
+      [2, three],
+    ]);
+    const table = prof.keyAverages({ groupByInputShape: true }).table('count');
+    assert.match(table, /# of Calls +Input Shapes/);
+    assert.match(table, / 2 +\[\[3, 3\], \[3, 3\]\] /);
+    assert.doesNotMatch(prof.keyAverages().table(), /Input Shapes/);
+    assert.throws(() => prof.keyAverages({ by: 1 } as never), { code: 'argument', message: /unknown option "by"/ });
+  });
+
+  test('of calls grouped by where they come from', () => {
+    const prof = profile({ withStack: true }, () => {
+      for (let i = 0; i < 3; i++) x.exp();
+      x.exp();
+    });
+    const counts = (groupByStackN: number): number[] =>
+      [...prof.keyAverages({ groupByStackN })].map(({ count }) => count);
+    assert.deepEqual(counts(0), [4]);
+    assert.deepEqual(
+      counts(50).reduce((a, b) => a + b),
+      4,
+    );
+    assert.ok(counts(50).length > 1);
+    const table = prof.keyAverages({ groupByStackN: 2 }).table();
+    assert.match(table, /Source Location/);
+    assert.match(table, / at /);
+  });
+
   test('averages and totals', () => {
     const prof = profile(() => {
       for (let i = 0; i < 5; i++) x.exp();
@@ -279,8 +446,9 @@ describe('traces', () => {
   test('are JSON with one entry for each call', () => {
     const prof = profile(() => recordFunction('part', () => loss().backward()));
     const { traceEvents } = JSON.parse(prof.exportChromeTrace());
-    const [head, ...calls] = traceEvents;
+    const [head, ...rest] = traceEvents;
     assert.deepEqual([head.ph, head.name], ['M', 'process_name']);
+    const calls = rest.filter(({ ph }: { ph: string }) => ph === 'X');
     assert.deepEqual(
       calls.map(({ name }: { name: string }) => name),
       namesIn(prof),
@@ -292,6 +460,29 @@ describe('traces', () => {
     }
     assert.equal(calls[0].cat, 'user_annotation');
     assert.equal(calls[1].cat, 'cpu_op');
+  });
+
+  test('have an arrow from each operator to its node', () => {
+    const prof = profile({ recordShapes: true, withStack: true }, () => x.mm(x).sum().backward());
+    const { traceEvents } = JSON.parse(prof.exportChromeTrace());
+    const arrows = traceEvents.filter(({ cat }: { cat: string }) => cat === 'fwdbwd');
+    const times = (name: string): number | undefined => prof.functionEvents.find((event) => event.name === name)?.start;
+    assert.deepEqual(
+      arrows.map(({ ph, ts }: { ph: string; ts: number }) => [ph, ts]),
+      [
+        ['s', times('sum')],
+        ['f', times('SumBackward0')],
+        ['s', times('mm')],
+        ['f', times('MmBackward0')],
+      ],
+    );
+    const { args } = traceEvents.find(({ name }: { name: string }) => name === 'mm');
+    assert.deepEqual(args['Input Dims'], [
+      [100, 100],
+      [100, 100],
+    ]);
+    assert.equal(args['Sequence number'], arrows[2].id);
+    assert.match(args['Call stack'], /profiler\.test/);
   });
 
   test('are written to a file where there are files', () => {
