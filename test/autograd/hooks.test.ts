@@ -172,6 +172,103 @@ describe('hooks on nodes', () => {
   });
 });
 
+describe('hooks where there is no gradient', () => {
+  class Stop extends autograd.Function {
+    static forward(_: autograd.FunctionCtx, x: Tensor): Tensor {
+      return x.mul(2);
+    }
+    static backward(): null {
+      return null;
+    }
+  }
+
+  test('are called with null, all the way to the leaves, which get none', () => {
+    const x = leaf([1]);
+    const square = x.pow(2);
+    const log: unknown[] = [];
+    square.registerHook((g) => void log.push('tensor', g));
+    square.retainGrad();
+    square.gradFn?.registerPrehook((gradients) => void log.push('before', gradients));
+    square.gradFn?.registerHook((inputs, outputs) => void log.push('after', inputs, outputs));
+    x.registerHook((g) => void log.push('leaf', g));
+    x.registerPostAccumulateGradHook((t) => void log.push('accumulated', t.grad));
+    Stop.apply(square).backward();
+    assert.deepEqual(log, [
+      'tensor',
+      null,
+      'before',
+      [null],
+      'after',
+      [null],
+      [null],
+      'leaf',
+      null,
+      'accumulated',
+      null,
+    ]);
+    assert.deepEqual([x.grad, square.grad], [null, null]);
+    assert.deepEqual(autograd.grad(Stop.apply(x), x, { allowUnused: true }), [null]);
+    assert.throws(() => autograd.grad(Stop.apply(x), x), /appears to not have been used in the graph/);
+  });
+
+  test('a custom function that is reached gets zeros, unless it asks for null', () => {
+    for (const materialize of [true, false]) {
+      const seen: unknown[] = [];
+      class Watch extends autograd.Function {
+        static forward(ctx: autograd.FunctionCtx, x: Tensor): Tensor {
+          ctx.setMaterializeGrads(materialize);
+          return x.mul(1);
+        }
+        static backward(_: autograd.FunctionCtx, gradient: Tensor | null): Tensor | null {
+          seen.push(gradient?.tolist() ?? null);
+          return gradient;
+        }
+      }
+      const x = leaf([1, 2]);
+      Stop.apply(Watch.apply(x)).sum().backward();
+      assert.deepEqual(seen, [materialize ? [0, 0] : null]);
+      assert.deepEqual(gradOf(x), materialize ? [0, 0] : null);
+    }
+  });
+});
+
+describe('many hooks on one node', () => {
+  class Twice extends autograd.Function {
+    static forward(_: autograd.FunctionCtx, x: Tensor): Tensor {
+      return x.mul(2);
+    }
+    static backward(_: autograd.FunctionCtx, gradient: Tensor): Tensor {
+      return gradient.mul(2);
+    }
+  }
+  for (const [name, twice] of [
+    ['an operator', (x: Tensor) => x.mul(2)],
+    ['a custom function', (x: Tensor) => Twice.apply(x)],
+  ] as const) {
+    test(`run in order, each with what the one before has made of the gradients, on ${name}`, () => {
+      const x = leaf([1]);
+      const y = twice(x);
+      const node = y.gradFn as autograd.graph.Node;
+      const seen: unknown[] = [];
+      const double = ([g]: readonly (Tensor | null)[]): Tensor[] => [(g as Tensor).mul(2)];
+      for (const hook of [double, () => undefined, double, double, (g: readonly (Tensor | null)[]) => g])
+        node.registerPrehook(hook);
+      for (let i = 0; i < 2; i++) {
+        node.registerHook(([input], [output]) => {
+          seen.push([input?.item(), output?.item()]);
+          return input && i === 0 ? [input.mul(10), ...node.edges.slice(1).map(() => null)] : undefined;
+        });
+      }
+      y.sum().backward();
+      assert.deepEqual(seen, [
+        [16, 8],
+        [160, 8],
+      ]);
+      assert.deepEqual(gradOf(x), [160]);
+    });
+  }
+});
+
 describe('registerPostAccumulateGradHook', () => {
   test('runs after the gradient was added', () => {
     const x = leaf([1, 2]);
