@@ -57,9 +57,6 @@ function edgeAt(place: Place, what: string): Edge | null {
   return { node: place.node, nr: place.outputNr };
 }
 
-/** What a gradient at a place looks like. */
-const metadataOf = (place: Place): Metadata => (place instanceof Tensor ? place : place.node.outputs[place.outputNr]);
-
 function rootOf(output: Place, index: number): Edge {
   const edge = edgeAt(output, `output ${index}`);
   if (!edge)
@@ -67,7 +64,7 @@ function rootOf(output: Place, index: number): Edge {
   return edge;
 }
 
-function seedOf({ shape, dtype }: Metadata, gradient: Tensor | null | undefined, index: number): Tensor {
+function seedOf({ shape, dtype, anyDtype }: Metadata, gradient: Tensor | null | undefined, index: number): Tensor {
   if (!gradient) {
     if (numelOf(shape) !== 1) {
       throw new AdjointError(
@@ -86,14 +83,14 @@ function seedOf({ shape, dtype }: Metadata, gradient: Tensor | null | undefined,
       `Mismatch in shape: grad_output[${index}] has a shape of ${showShape(gradient.shape)} and output[${index}] has a shape of ${showShape(shape)}.`,
     );
   }
-  return gradient.dtype === dtype ? gradient : gradient.to(dtype);
+  return anyDtype || gradient.dtype === dtype ? gradient : gradient.to(dtype);
 }
 
-function seedsOf(outputs: readonly Place[], gradients: readonly (Tensor | null)[] | null): Tensor[] {
-  if (gradients && gradients.length !== outputs.length) {
-    throw new AdjointError('argument', `got ${outputs.length} tensors and ${gradients.length} gradients`);
+function seedsOf(roots: readonly Edge[], gradients: readonly (Tensor | null)[] | null): Tensor[] {
+  if (gradients && gradients.length !== roots.length) {
+    throw new AdjointError('argument', `got ${roots.length} tensors and ${gradients.length} gradients`);
   }
-  return outputs.map((output, i) => seedOf(metadataOf(output), gradients?.[i], i));
+  return roots.map(({ node, nr }, i) => seedOf(node.outputs[nr], gradients?.[i], i));
 }
 
 /**
@@ -107,9 +104,8 @@ export function backward(
   options: BackwardCall = {},
 ): void {
   checkOptions('backward', options, ['gradient', 'retainGraph', 'createGraph', 'inputs']);
-  const outputs = list(tensors);
-  const roots = outputs.map(rootOf);
-  const seeds = seedsOf(outputs, gradients ? list(gradients) : null);
+  const roots = list(tensors).map(rootOf);
+  const seeds = seedsOf(roots, gradients ? list(gradients) : null);
   const { createGraph = false, retainGraph = createGraph } = options;
   const run = { retainGraph, createGraph, accumulate: true, allowUnused: true };
   if (!options.inputs) {
@@ -201,9 +197,8 @@ export function grad(
   if (materializeGrads && !allowUnused) {
     throw new AdjointError('argument', 'Expected allowUnused to be true or not passed when materializeGrads: true');
   }
-  const from = list(outputs);
-  const roots = from.map(rootOf);
-  const seeds = seedsOf(from, options.gradOutputs ? list(options.gradOutputs) : null);
+  const roots = list(outputs).map(rootOf);
+  const seeds = seedsOf(roots, options.gradOutputs ? list(options.gradOutputs) : null);
   const to = list(inputs);
   if (to.length === 0) throw new AdjointError('argument', 'grad requires non-empty inputs.');
   const gradients = runBackward(roots, seeds, {

@@ -109,5 +109,5 @@ function fit(node: Node, index: number, gradient: Tensor, expected: Metadata): T
     }
     fitted = fitted.sumToSize(expected.shape);
   }
-  return fitted.dtype === expected.dtype ? fitted : fitted.to(expected.dtype);
+  return expected.anyDtype || fitted.dtype === expected.dtype ? fitted : fitted.to(expected.dtype);
 }

@@ -1,5 +1,5 @@
 /** What autograd adds to tensors: torch.Tensor's grad, gradFn, requiresGrad, backward and their like. */
-import { isFloatingPoint } from '../core/dtype.ts';
+import { checkDType, type DType, isFloatingPoint } from '../core/dtype.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
@@ -14,6 +14,13 @@ declare module '../core/tensor.ts' {
     /** The gradient accumulated by `backward`, or null before there is one (torch.Tensor.grad). */
     get grad(): Tensor | null;
     set grad(gradient: Tensor | null);
+    /**
+     * The dtype of the gradients that are added to this leaf's `grad`: the tensor's own unless another one is set; null for whatever they
+     * come in (torch.Tensor.grad_dtype).
+     * @throws on a tensor that is no leaf; when set, if there is a `grad` of another dtype
+     */
+    get gradDtype(): DType | null;
+    set gradDtype(dtype: DType | null);
     /** The node that made this tensor; null for a leaf (torch.Tensor.grad_fn). */
     readonly gradFn: Node | null;
     /** Whether gradients with respect to this tensor can be computed (torch.Tensor.requires_grad). Can be set on leaves of floating dtype. */
@@ -86,6 +93,11 @@ function checkLeaf(tensor: Tensor, wanted: boolean): void {
   }
 }
 
+function checkIsLeaf(tensor: Tensor): void {
+  if (!tensor.isLeaf)
+    throw new AdjointError('autograd', 'gradDtype belongs to leaf tensors, and this one was computed');
+}
+
 /** The nodes of leaves that want no gradient for now, with their hooks. */
 const resting = new WeakMap<Tensor, Node>();
 
@@ -99,14 +111,37 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
         if (!(gradient instanceof Tensor))
           throw new AdjointError('argument', `grad must be a Tensor or null, got ${show(gradient)}`);
         if (gradient === this) throw new AdjointError('argument', "can't assign a Tensor as its own grad");
-        if (gradient.dtype !== this.dtype || gradient.shape.join() !== this.shape.join()) {
+        const dtype = this.isLeaf ? this.gradDtype : this.dtype;
+        if ((dtype ?? gradient.dtype) !== gradient.dtype || gradient.shape.join() !== this.shape.join()) {
           throw new AdjointError(
             'shape',
-            `grad must be of the tensor's own dtype and shape, ${this.dtype} ${show(this.shape)}; got ${gradient.dtype} ${show(gradient.shape)}`,
+            `grad must be of the tensor's own shape and its gradDtype, ${dtype ?? 'any'} ${show(this.shape)}; got ${gradient.dtype} ${show(gradient.shape)}`,
           );
         }
       }
       this._grad = gradient;
+    },
+  },
+  gradDtype: {
+    get() {
+      checkIsLeaf(this);
+      const metadata = (this._node ?? resting.get(this))?.outputs[0];
+      if (metadata?.anyDtype) return null;
+      return metadata?.dtype ?? this.dtype;
+    },
+    set(dtype: DType | null) {
+      checkIsLeaf(this);
+      if (dtype !== null) checkDType(dtype);
+      if (dtype !== null && this._grad && this._grad.dtype !== dtype) {
+        throw new AdjointError(
+          'dtype',
+          `Cannot set gradDtype to ${dtype} because there is already a gradient with dtype ${this._grad.dtype}. Set grad to null before`,
+        );
+      }
+      const node = this._node ?? resting.get(this) ?? new AccumulateGrad(this);
+      if (requiresGrad(this)) this._node = node;
+      else resting.set(this, node);
+      node.outputs[0] = { shape: this.shape, dtype: dtype ?? this.dtype, anyDtype: dtype === null };
     },
   },
   gradFn: {
@@ -168,9 +203,12 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
           `data must be a tensor of dtype float32 or float64 while this tensor requires gradients, got ${dtype}`,
         );
       }
+      // gradients that arrive from now on look like the new data, unless their dtype was set
+      if (this._node instanceof AccumulateGrad) {
+        const [before] = this._node.outputs;
+        this._node.outputs[0] = { ...before, shape, dtype: before.dtype === this.dtype ? dtype : before.dtype };
+      }
       Object.assign(this, { dtype, storage: source.storage.succeeding(this.storage), shape, strides, offset });
-      // gradients that arrive from now on look like the new data
-      if (this._node instanceof AccumulateGrad) this._node.outputs[0] = { shape, dtype };
     },
   },
 };

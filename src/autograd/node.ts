@@ -29,6 +29,8 @@ export class GradientEdge {
 export interface Metadata {
   readonly shape: Shape;
   readonly dtype: DType;
+  /** Whether any other dtype will do as well. */
+  readonly anyDtype?: boolean;
 }
 
 export type Gradients = readonly (Tensor | null)[];

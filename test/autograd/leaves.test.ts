@@ -233,7 +233,10 @@ describe('grad', () => {
     x.sum().backward();
     assert.deepEqual(x.grad.tolist(), [11, 11]);
     for (const [gradient, expected] of [
-      [ones(3), { code: 'shape', message: /grad must be of the tensor's own dtype and shape.*got float32 \[3\]/ }],
+      [
+        ones(3),
+        { code: 'shape', message: /grad must be of the tensor's own shape and its gradDtype.*got float32 \[3\]/ },
+      ],
       [ones(2, { dtype: 'float64' }), { code: /shape|dtype/, message: /got float64 \[2\]/ }],
       [3, { code: 'argument', message: 'grad must be a Tensor or null, got 3' }],
       [x, { code: 'argument', message: "can't assign a Tensor as its own grad" }],
@@ -271,5 +274,94 @@ describe('grad', () => {
     y.mul_(3);
     y.sum().backward();
     assert.deepEqual(gradOf(y), [1, 1]);
+  });
+});
+
+describe('gradDtype', () => {
+  test('is that of the tensor, until it is set', () => {
+    const x = ones(2);
+    assert.equal(x.gradDtype, 'float32');
+    x.gradDtype = 'float64';
+    x.requiresGrad = true;
+    x.mul(2).sum().backward();
+    x.mul(3).sum().backward();
+    assert.deepEqual([x.gradDtype, x.grad?.dtype, gradOf(x)], ['float64', 'float64', [5, 5]]);
+    assert.equal(autograd.grad(x.sum(), x)[0].dtype, 'float64');
+    const seen: unknown[] = [];
+    x.registerHook((g) => void seen.push(g.dtype));
+    x.backward(ones(2));
+    assert.deepEqual([seen, gradOf(x)], [['float64'], [6, 6]]);
+    x.data = ones(3);
+    assert.equal(x.gradDtype, 'float64');
+  });
+
+  test('follows new data while it was not set', () => {
+    const x = leaf([1, 2]);
+    x.sum();
+    x.data = ones(3, { dtype: 'float64' });
+    assert.equal(x.gradDtype, 'float64');
+    x.sum().backward();
+    assert.equal(x.grad?.dtype, 'float64');
+  });
+
+  test('null takes gradients as they come', () => {
+    class Widen extends autograd.Function {
+      static forward(_: autograd.FunctionCtx, x: Tensor): Tensor {
+        return x.mul(2);
+      }
+      static backward(_: autograd.FunctionCtx, g: Tensor): Tensor {
+        return g.to('float64');
+      }
+    }
+    const x = leaf([1, 2]);
+    Widen.apply(x).sum().backward();
+    assert.equal(x.grad?.dtype, 'float32');
+    x.grad = null;
+    x.gradDtype = null;
+    assert.equal(x.gradDtype, null);
+    Widen.apply(x).sum().backward();
+    assert.deepEqual([(x.grad as Tensor | null)?.dtype, gradOf(x)], ['float64', [1, 1]]);
+    x.mul(2).sum().backward();
+    assert.deepEqual([(x.grad as Tensor | null)?.dtype, gradOf(x)], ['float64', [3, 3]]);
+    x.grad = ones(2);
+    x.grad = ones(2, { dtype: 'float64' });
+    x.requiresGrad = false;
+    x.requiresGrad = true;
+    assert.equal(x.gradDtype, null);
+  });
+
+  test('does not change under a gradient, and is for leaves', () => {
+    const x = leaf([1, 2]);
+    x.sum().backward();
+    x.gradDtype = 'float32';
+    assert.throws(
+      () => {
+        x.gradDtype = 'float64';
+      },
+      {
+        code: 'dtype',
+        message: /^Cannot set gradDtype to float64 because there is already a gradient with dtype float32/,
+      },
+    );
+    assert.equal(x.gradDtype, 'float32');
+    x.grad = null;
+    x.gradDtype = 'float64';
+    assert.throws(
+      () => {
+        x.grad = ones(2);
+      },
+      { code: 'shape', message: /its gradDtype, float64 \[2\]; got float32 \[2\]/ },
+    );
+    assert.throws(
+      () => {
+        x.gradDtype = 'half' as never;
+      },
+      { code: 'dtype' },
+    );
+    const y = x.mul(2);
+    assert.throws(() => y.gradDtype, { code: 'autograd', message: /^gradDtype belongs to leaf tensors/ });
+    assert.throws(() => {
+      y.gradDtype = null;
+    }, /gradDtype belongs to leaf tensors/);
   });
 });
