@@ -10,9 +10,9 @@ import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
 import { anomaly, blame, checkNan } from './anomaly.ts';
-import { engine, type Run } from './current.ts';
+import { engine, type Run, Task } from './current.ts';
 import { Flight } from './flight.ts';
-import { replacement, replacements } from './hooks.ts';
+import { replacement, replacements, type TensorHooks } from './hooks.ts';
 import { mode } from './modes.ts';
 import type { Edge, Node } from './node.ts';
 import { interpreter } from './primitive.ts';
@@ -31,47 +31,48 @@ export interface BackwardOptions {
   readonly allowUnused: boolean;
 }
 
-/** The nodes that are ready, latest first; leaves before all others, so that their gradients are not kept waiting. */
+/** Whether one task goes before another: leaves before all others, so that their gradients are not kept waiting, then the latest. */
+function before({ node: a }: Task, { node: b }: Task): boolean {
+  const leaf = a instanceof AccumulateGrad;
+  return leaf === b instanceof AccumulateGrad ? a.sequence > b.sequence : leaf;
+}
+
+/** The tasks that are ready, as a heap. */
 class ReadyQueue {
-  private readonly heap: Node[] = [];
+  private readonly heap: Task[] = [];
 
   get size(): number {
     return this.heap.length;
   }
 
-  has(node: Node): boolean {
-    return this.heap.includes(node);
+  has(task: Task): boolean {
+    return this.heap.includes(task);
   }
 
-  private static before(a: Node, b: Node): boolean {
-    const [x, y] = [a instanceof AccumulateGrad, b instanceof AccumulateGrad];
-    return x !== y ? x : a.sequence > b.sequence;
-  }
-
-  push(node: Node): void {
+  push(task: Task): void {
     const { heap } = this;
     let i = heap.length;
     while (i > 0) {
       const parent = (i - 1) >> 1;
-      if (!ReadyQueue.before(node, heap[parent])) break;
+      if (!before(task, heap[parent])) break;
       heap[i] = heap[parent];
       i = parent;
     }
-    heap[i] = node;
+    heap[i] = task;
   }
 
-  pop(): Node {
+  pop(): Task {
     const { heap } = this;
     const first = heap[0];
-    const last = heap.pop() as Node;
+    const last = heap.pop() as Task;
     const size = heap.length;
     if (size > 0) {
       let i = 0;
       for (;;) {
         let child = 2 * i + 1;
         if (child >= size) break;
-        if (child + 1 < size && ReadyQueue.before(heap[child + 1], heap[child])) child++;
-        if (!ReadyQueue.before(heap[child], last)) break;
+        if (child + 1 < size && before(heap[child + 1], heap[child])) child++;
+        if (!before(heap[child], last)) break;
         heap[i] = heap[child];
         i = child;
       }
@@ -79,20 +80,6 @@ class ReadyQueue {
     }
     return first;
   }
-}
-
-const nothing: readonly number[] = [];
-
-/** What one run knows of a node. */
-interface Task {
-  /** How many nodes have yet to send it gradients. */
-  missing: number;
-  /** The sums so far, one for each output. */
-  readonly gradients: (Tensor | null)[];
-  /** Whether it has to run, because a gradient is wanted beyond it. */
-  needed: boolean;
-  /** The positions among the wanted inputs of what arrives here. */
-  captures: readonly number[];
 }
 
 /**
@@ -105,69 +92,76 @@ export function runBackward(
   options: BackwardOptions,
 ): (Tensor | null)[] {
   const { inputs, accumulate, createGraph } = options;
-  const tasks = explore(roots, inputs, accumulate);
-  const task = (node: Node): Task => tasks.get(node) as Task;
+  const run: Run = {
+    node: null,
+    wants: ({ task }) => task?.run === run && task.wanted,
+  };
+  const tasks = explore(run, roots, inputs, accumulate);
   const captured: (Tensor | null)[] = inputs.map(() => null);
-  const reached: AccumulateGrad[] = [];
+  const reached: Task[] = [];
   const retained: [Tensor, Tensor][] = [];
   const flight = new Flight(!createGraph && interpreter.current === null);
   const ready = new ReadyQueue();
-  const run: Run = {
-    node: null,
-    wants(node) {
-      const found = tasks.get(node);
-      return found !== undefined && (found.needed || found.captures.length > 0);
-    },
+  /** Whether input k of the node whose turn it is wants a gradient. */
+  const wanted = (k: number): boolean => {
+    const edge = (run.node as Node).edges[k];
+    return edge !== null && (edge.node.task as Task).wanted;
   };
-  const arrive = (leaf: AccumulateGrad): void => {
-    run.node = leaf;
-    const { gradients } = task(leaf);
-    const end = profiler.recorder?.turn(leaf, gradients);
-    leaf.accumulate(gradients[0] ?? null, flight);
+  const arrive = ({ node, gradients }: Task): void => {
+    run.node = node;
+    const end = profiler.recorder?.turn(node, gradients);
+    (node as AccumulateGrad).accumulate(gradients[0], flight);
     end?.();
     flight.land(gradients);
   };
   const outer = engine.run;
-  const before = mode.grad;
+  const recording = mode.grad;
   engine.run = run;
   mode.grad = createGraph;
   try {
-    for (const [i, root] of roots.entries()) flight.add(task(root.node).gradients, root.nr, seeds[i]);
-    for (const { node } of roots) if (task(node).missing === 0 && !ready.has(node)) ready.push(node);
+    for (const [i, { node, nr }] of roots.entries()) flight.add((node.task as Task).gradients, nr, seeds[i]);
+    for (const { node } of roots) {
+      const task = node.task as Task;
+      if (task.missing === 0 && !ready.has(task)) ready.push(task);
+    }
     while (ready.size > 0) {
-      const node = ready.pop();
+      const task = ready.pop();
+      const { node, gradients, needed } = task;
+      const { edges } = node;
       run.node = node;
-      const { gradients, needed, captures } = task(node);
-      if (node.foreign) for (const gradient of gradients) flight.keep(gradient ?? null);
-      if (run.wants(node)) runTensorHooks(node, gradients, retained);
-      for (const i of captures) captured[i] = flight.keep(gradients[inputs[i].nr] ?? null);
-      if (needed) runPreHooks(node, gradients);
+      if (node.foreign) for (const gradient of gradients) flight.keep(gradient);
+      if (node.tensorHooks && task.wanted) runTensorHooks(node, gradients, retained);
+      for (const i of task.captures) captured[i] = flight.keep(gradients[inputs[i].nr]);
+      if (needed && node.preHooks) runPreHooks(node, gradients);
       if (needed && node instanceof AccumulateGrad) {
         if (node.awaited) {
-          arrive(node);
+          arrive(task);
           node.runPostHooks(gradients);
-        } else reached.push(node);
+        } else reached.push(task);
         continue;
       }
       if (needed) {
-        const wanted = (k: number): boolean => node.edges[k] !== null && run.wants(node.edges[k].node);
         const end = profiler.recorder?.turn(node, gradients);
         const results = flight.step(node, gradients, wanted);
         end?.();
         if (anomaly.enabled && anomaly.checkNan) checkNan(node, results);
-        for (const [k, edge] of node.edges.entries()) {
+        for (let k = 0; k < edges.length; k++) {
+          const edge = edges[k];
           const gradient = results[k];
-          if (edge && gradient) flight.add(task(edge.node).gradients, edge.nr, gradient);
+          if (edge && gradient) flight.add((edge.node.task as Task).gradients, edge.nr, gradient);
         }
         flight.land(results);
       }
       flight.land(gradients);
-      gradients.length = 0;
-      for (const edge of node.edges) if (edge && --task(edge.node).missing === 0) ready.push(edge.node);
+      task.gradients = landed;
+      for (const edge of edges) {
+        const next = edge?.node.task;
+        if (next && --next.missing === 0) ready.push(next);
+      }
     }
     run.node = null;
     if (!options.allowUnused) checkUsed(captured);
-    if (!options.retainGraph) for (const [node, { needed }] of tasks) if (needed) node.release();
+    if (!options.retainGraph) for (const { node, needed } of tasks) if (needed) node.release();
     for (const [tensor, gradient] of retained)
       tensor._grad = tensor._grad ? tensor._grad.add(gradient) : gradient.clone();
     for (const leaf of reached) arrive(leaf);
@@ -176,29 +170,35 @@ export function runBackward(
     throw error;
   } finally {
     engine.run = outer;
-    mode.grad = before;
+    mode.grad = recording;
     flight.end();
+    for (const { node, outer } of tasks) node.task = outer;
   }
   return captured;
 }
 
+/** What is left of the gradients of a node that has run. */
+const landed: (Tensor | null)[] = [];
+
 /** Finds the nodes that a run will reach, how many gradients each is to wait for, and which lead to where gradients are wanted. */
-function explore(roots: readonly Edge[], inputs: readonly Edge[], accumulate: boolean): Map<Node, Task> {
+function explore(run: Run, roots: readonly Edge[], inputs: readonly Edge[], accumulate: boolean): Task[] {
   const everywhere = inputs.length === 0;
-  const tasks = new Map<Node, Task>();
-  // Nodes are visited in the order in which they are first reached, so the map serves as the queue.
-  for (const { node } of roots) tasks.set(node, { missing: 0, gradients: [], needed: everywhere, captures: nothing });
-  for (const node of tasks.keys()) {
-    for (const edge of node.edges) {
-      if (!edge) continue;
-      const task = tasks.get(edge.node);
-      if (task) task.missing++;
-      else tasks.set(edge.node, { missing: 1, gradients: [], needed: everywhere, captures: nothing });
-    }
+  const tasks: Task[] = [];
+  const taskOf = (node: Node): Task => {
+    const known = node.task;
+    if (known?.run === run) return known;
+    const task = new Task(run, node, everywhere);
+    tasks.push(task);
+    return task;
+  };
+  for (const { node } of roots) taskOf(node);
+  // the list of tasks is the queue as well
+  for (let i = 0; i < tasks.length; i++) {
+    for (const edge of tasks[i].node.edges) if (edge) taskOf(edge.node).missing++;
   }
   for (const [i, { node }] of inputs.entries()) {
-    const task = tasks.get(node);
-    if (!task) continue;
+    const { task } = node;
+    if (task?.run !== run) continue;
     task.captures = [...task.captures, i];
     task.needed = accumulate;
   }
@@ -207,32 +207,31 @@ function explore(roots: readonly Edge[], inputs: readonly Edge[], accumulate: bo
 }
 
 /** Marks every node from which one of `inputs` is reached. */
-function markNeeded(tasks: Map<Node, Task>, inputs: readonly Edge[]): void {
-  const parents = new Map<Node, Node[]>();
-  for (const node of tasks.keys()) {
-    for (const edge of node.edges) {
+function markNeeded(tasks: readonly Task[], inputs: readonly Edge[]): void {
+  const parents = new Map<Node, Task[]>();
+  for (const task of tasks) {
+    for (const edge of task.node.edges) {
       if (!edge) continue;
       const list = parents.get(edge.node);
-      if (list) list.push(node);
-      else parents.set(edge.node, [node]);
+      if (list) list.push(task);
+      else parents.set(edge.node, [task]);
     }
   }
   const pending = inputs.map((edge) => edge.node);
   for (let node = pending.pop(); node; node = pending.pop()) {
     for (const parent of parents.get(node) ?? []) {
-      const task = tasks.get(parent) as Task;
-      if (task.needed) continue;
-      task.needed = true;
-      pending.push(parent);
+      if (parent.needed) continue;
+      parent.needed = true;
+      pending.push(parent.node);
     }
   }
 }
 
 /** Lets the hooks of the tensors that a node made see and change the gradients that have arrived; those that they register wait for the next run. */
 function runTensorHooks(node: Node, gradients: (Tensor | null)[], retained: [Tensor, Tensor][]): void {
-  for (const [nr, own] of node.tensorHooks ?? []) {
+  for (const [nr, own] of node.tensorHooks as Map<number, TensorHooks>) {
     for (const hook of [...own.hooks]) {
-      const gradient = gradients[nr] ?? null;
+      const gradient = gradients[nr];
       gradients[nr] = replacement(hook(gradient as Tensor), gradient) ?? gradient;
     }
     const tensor = own.retainedBy?.deref();
@@ -242,9 +241,8 @@ function runTensorHooks(node: Node, gradients: (Tensor | null)[], retained: [Ten
 
 /** The same for the hooks of the node itself. */
 function runPreHooks(node: Node, gradients: (Tensor | null)[]): void {
-  if (!node.preHooks) return;
-  for (const hook of [...node.preHooks]) {
-    const all = node.outputs.map((_, nr) => gradients[nr] ?? null);
+  for (const hook of [...(node.preHooks ?? [])]) {
+    const all = [...gradients];
     Object.assign(gradients, replacements(hook(all), all));
   }
 }

@@ -22,19 +22,9 @@ export class Flight {
 
   /** Runs a node and its hooks; the gradients of its inputs, of the shapes and dtypes that they have to be, are in flight until they land. */
   step(node: Node, gradients: Gradients, wanted: (input: number) => boolean): Gradients {
-    const work = (): Gradients => {
-      const filled = node.outputs.map((_, nr) => gradients[nr] ?? null);
-      let results = node.apply(filled, wanted);
-      if (node.postHooks)
-        for (const hook of [...node.postHooks]) results = replacements(hook(results, filled), results);
-      return node.edges.map((edge, k) => {
-        const gradient = results[k];
-        return edge && gradient ? fit(node, k, gradient, edge.node.outputs[edge.nr]) : null;
-      });
-    };
     // code of users may keep what it is shown
-    if (!this.arena || node.foreign) return work();
-    const { result, made } = this.arena.collect(work);
+    if (!this.arena || node.foreign) return fitted(node, withHooks(node, [...gradients], wanted));
+    const { result, made } = this.arena.collect(() => fitted(node, node.apply(gradients, wanted)));
     for (const storage of made) if (!result.some((g) => g?.storage === storage)) this.arena.release(storage);
     for (const gradient of result) if (gradient) this.use(gradient, 1);
     return result;
@@ -90,6 +80,21 @@ export class Flight {
     this.uses.delete(storage);
     this.arena.release(storage);
   }
+}
+
+/** What a node makes of the gradients of its outputs, and the hooks that are called after it of that. */
+function withHooks(node: Node, gradients: Gradients, wanted: (input: number) => boolean): Gradients {
+  let results = node.apply(gradients, wanted);
+  for (const hook of [...(node.postHooks ?? [])]) results = replacements(hook(results, gradients), results);
+  return results;
+}
+
+/** The gradients that go along the edges of a node, each as it has to be. */
+function fitted(node: Node, results: Gradients): Gradients {
+  return node.edges.map((edge, k) => {
+    const gradient = results[k];
+    return edge && gradient ? fit(node, k, gradient, edge.node.outputs[edge.nr]) : null;
+  });
 }
 
 /** Fits a gradient to the tensor that it is the gradient of: undoes broadcasting, keeps the dtype. */

@@ -2,6 +2,7 @@ import type { DType } from '../core/dtype.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { anomaly, noteOrigin } from './anomaly.ts';
+import type { Task } from './current.ts';
 import type { RemovableHandle } from './hooks.ts';
 import { register, type TensorHooks } from './hooks.ts';
 
@@ -37,6 +38,9 @@ export type Gradients = readonly (Tensor | null)[];
 
 let nodes = 0;
 
+/** How many there are so far: the number of the next one. */
+export const recorded = (): number => nodes;
+
 /**
  * A step of the recorded program, seen backward: it takes the gradients with respect to its outputs and gives those with respect to its
  * inputs. `edges` says where each of these goes: to an output of the node that made that input, or nowhere.
@@ -52,6 +56,8 @@ export abstract class Node {
   /** Called before and after the gradients are computed. */
   preHooks: Set<(gradients: Gradients) => Gradients | void> | null = null;
   postHooks: Set<(gradInputs: Gradients, gradOutputs: Gradients) => Gradients | void> | null = null;
+  /** What the innermost run of the engine that reaches it knows of it. */
+  task: Task | null = null;
   /** A place for users to leave notes on the node. */
   private notes: Record<string, unknown> | null = null;
 
