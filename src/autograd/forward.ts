@@ -10,7 +10,7 @@ import { sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { grad } from './backward.ts';
-import { enter, Level, Lift, leave, overwrite, twin } from './lift.ts';
+import { type Draw, enter, Level, Lift, leave, overwrite, twin } from './lift.ts';
 import { enableGrad, mode, scoped, unrecorded } from './modes.ts';
 import { type Edge, Node } from './node.ts';
 import { edgeOf, type Operand, OperatorNode, type Primitive, record, requiresGrad, run } from './primitive.ts';
@@ -26,12 +26,26 @@ export class Dual extends Lift {
     this.tangent = tangent;
   }
 
+  get value(): Tensor {
+    return this.primal;
+  }
+
   detach(): Tensor {
     return this.primal.detach();
   }
 
+  like(x: Tensor): Tensor {
+    return this.primal._lift?.like(x) ?? x;
+  }
+
   write(target: Tensor, source: Tensor): void {
     const level = this.level as DualLevel;
+    if (target._view) {
+      throw new AdjointError(
+        'unsupported',
+        'in forward mode, a write through a view does not reach the tensor that it is a view of: compute out of place',
+      );
+    }
     const [own, from] = [level.lower(target).primal, level.lower(source)];
     overwrite(own, from.primal);
     target._lift = from.tangent ? new Dual(level, own === target ? twin(target) : own, from.tangent) : own._lift;
@@ -51,6 +65,15 @@ class Sink extends Node {
 const sink: Edge = { node: new Sink([]), nr: 0 };
 
 export class DualLevel extends Level {
+  draw(call: Draw, outside: (call: Draw) => Tensor): Tensor {
+    const value = (x: Tensor): Tensor => this.lower(x).primal;
+    return outside({
+      self: call.self && value(call.self),
+      inputs: call.inputs.map((x) => (typeof x === 'number' ? x : value(x))),
+      make: call.make,
+    });
+  }
+
   /** A tensor of value `primal` with the tangent `tangent` at this level. */
   lift(primal: Tensor, tangent: Tensor): Tensor {
     const dual = twin(primal);

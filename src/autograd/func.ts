@@ -11,7 +11,7 @@ import { at, twin } from './lift.ts';
 import { enableGrad } from './modes.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
 import { edgeOf } from './primitive.ts';
-import { BatchLevel, together } from './vmap.ts';
+import { BatchLevel, type Randomness, together } from './vmap.ts';
 
 /** A tensor, or arrays and objects of them: what transformed functions take and return. */
 export type Tree = Tensor | readonly Tree[] | { readonly [key: string]: Tree };
@@ -328,59 +328,171 @@ export function linearize<Args extends readonly Tree[], Out extends Tree>(
 export interface VmapOptions {
   /** The dimension of the batch in each argument, or one for all; null for an argument that all examples share. */
   readonly inDims?: Dims;
-  /** Where the batch goes in the results. */
+  /** Where the batch goes in the results; null for one that is no batch. */
   readonly outDims?: Dims;
+  /** What random operators do inside: 'error' (throw), 'different' (draw for each example) or 'same' (draw once for all). */
+  readonly randomness?: Randomness;
   /** Run so many examples at a time, to bound memory. */
   readonly chunkSize?: number | null;
 }
 
-/** One entry of `dims` for each leaf. */
-function spreadDims(dims: Dims, tree: Tree, what: string): (number | null)[] {
-  if (dims === null || typeof dims === 'number') return leavesOf(tree).map(() => dims);
-  const parts = tree instanceof Tensor ? [] : Object.values(tree as Record<string, Tree>);
-  if (parts.length !== dims.length) {
-    throw new AdjointError('argument', `vmap: ${what} ${show(dims)} do not have the structure of what they describe`);
+/** A non-empty list of dimensions, or one, as `inDims` and `outDims` are. */
+const isDims = (dims: unknown): dims is Dims =>
+  dims === null || Number.isInteger(dims) || (Array.isArray(dims) && dims.every(isDims));
+
+/** One entry of `dims` for each leaf, or null if they have not the structure of the tree. */
+function spreadDims(dims: Dims, tree: unknown): (number | null)[] | null {
+  if (dims === null || typeof dims === 'number') return partsOf(tree).map(() => dims);
+  if (!Array.isArray(tree) && !isOptions(tree)) return null;
+  const parts = Object.values(tree as Record<string, unknown>);
+  if (parts.length !== dims.length) return null;
+  const spread = parts.map((part, k) => spreadDims(dims[k], part));
+  return spread.includes(null) ? null : (spread as (number | null)[][]).flat();
+}
+
+/** Everything in a structure that is no array and no object, tensors or not. */
+function partsOf(tree: unknown): unknown[] {
+  if (Array.isArray(tree) || isOptions(tree)) return Object.values(tree as Record<string, unknown>).flatMap(partsOf);
+  return [tree];
+}
+
+/** The same structure with other parts, which `f` is asked for in order. */
+function mapParts(tree: unknown, f: (part: unknown) => unknown): unknown {
+  if (Array.isArray(tree)) return tree.map((part) => mapParts(part, f));
+  if (!isOptions(tree)) return f(tree);
+  return Object.fromEntries(Object.entries(tree).map(([key, part]) => [key, mapParts(part, f)]));
+}
+
+/** How a structure is told in errors: `*` for what is in it. */
+const structure = (tree: unknown): string => {
+  if (Array.isArray(tree)) return `[${tree.map(structure).join(', ')}]`;
+  if (!isOptions(tree)) return '*';
+  return `{ ${Object.entries(tree)
+    .map(([key, part]) => `${key}: ${structure(part)}`)
+    .join(', ')} }`;
+};
+
+/** The dimension of the batch in each part of the arguments, checked, and its size. */
+function batchOf(inDims: Dims, args: readonly unknown[]): { dims: (number | null)[]; size: number } {
+  if (args.length === 0) {
+    throw new AdjointError(
+      'argument',
+      'vmap: got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a function with no inputs. The latter is unsupported.',
+    );
   }
-  return parts.flatMap((part, k) => spreadDims(dims[k], part, what));
+  const given = spreadDims(inDims, args);
+  if (!given) {
+    throw new AdjointError(
+      'argument',
+      `vmap: inDims is not compatible with the structure of the inputs. inDims ${show(inDims)} has structure ${structure(inDims)} ` +
+        `but inputs has structure ${structure(args)}`,
+    );
+  }
+  const sizes: number[] = [];
+  const dims = partsOf(args).map((x, k) => {
+    const dim = given[k];
+    if (dim === null) return null;
+    if (!(x instanceof Tensor)) {
+      throw new AdjointError(
+        'argument',
+        `vmap: Got inDim=${dim} for an input but the input is ${show(x)}. We cannot vmap over non-Tensor arguments, please use null as ` +
+          'the respective inDim',
+      );
+    }
+    if (dim < -x.ndim || dim >= x.ndim) {
+      throw new AdjointError(
+        'index',
+        `vmap: Got inDim=${dim} for some input, but that input is a Tensor of dimensionality ${x.ndim} so expected inDim to satisfy ` +
+          `-${x.ndim} <= inDim < ${x.ndim}.`,
+      );
+    }
+    const own = dim < 0 ? dim + x.ndim : dim;
+    sizes.push(x.shape[own]);
+    return own;
+  });
+  if (sizes.length === 0) {
+    throw new AdjointError('argument', 'vmap: Expected at least one Tensor to vmap over, but inDims are all null');
+  }
+  if (sizes.some((size) => size !== sizes[0])) {
+    throw new AdjointError(
+      'shape',
+      `vmap: Expected all tensors to have the same size in the mapped dimension, got sizes ${sizes.join(', ')} for the mapped dimension`,
+    );
+  }
+  return { dims, size: sizes[0] };
+}
+
+/** What is checked of the results: all are tensors, and `outDims` has their structure. Gives one of these for each. */
+function checkOutputs(outDims: Dims, result: unknown): (number | null)[] {
+  const parts = partsOf(result);
+  const wrong = parts.find((y) => !(y instanceof Tensor));
+  if ((parts.length > 0 && wrong !== undefined) || parts.includes(undefined)) {
+    throw new AdjointError('argument', `vmap: the function must only return Tensors, got ${show(wrong)}`);
+  }
+  const to = spreadDims(outDims, result);
+  if (to) return to;
+  throw new AdjointError(
+    'argument',
+    `vmap: outDims is not compatible with the structure of the outputs. outDims ${show(outDims)} has structure ${structure(outDims)} but ` +
+      `outputs has structure ${structure(result)}`,
+  );
 }
 
 /**
- * The function that applies `f`, which is written for one example, to a whole batch (torch.func.vmap). Random numbers are drawn once, for all
- * examples alike.
+ * The function that applies `f`, which is written for one example, to a whole batch (torch.func.vmap). Inside of `f` the tensors of the batch
+ * have the shape of one example.
+ *
+ * All operators run on the whole batch at once. What depends on the values of an example has no place there and throws: `item()` and
+ * control flow by it, and what would differ in shape from example to example, `nonzero`, `maskedSelect` and `x.index(mask)` with a mask
+ * that is part of the batch.
  * @example const perSample = vmap(grad(loss), { inDims: [null, 0, 0] });
- * @throws if the batches differ in size, or if there is none
+ * @throws if the batches differ in size, or if there is none; of `inDims`, `outDims` and `chunkSize` that do not fit; and of random
+ * operators inside, unless `randomness` says what they are to do
  */
-export function vmap<Args extends readonly Tree[], Out extends Tree>(
+export function vmap<Args extends readonly unknown[], Out extends Tree>(
   f: (...args: Args) => Out,
   options: VmapOptions = {},
 ): (...args: Args) => Out {
-  checkOptions('vmap', options, ['inDims', 'outDims', 'chunkSize']);
-  const { inDims = 0, outDims = 0, chunkSize = null } = options;
-  const batch = (...args: Args): Out => {
-    const dims = spreadDims(inDims, args as unknown as Tree, 'inDims');
-    const leaves = (args as readonly Tree[]).flatMap(leavesOf);
-    const sizes = new Set(leaves.flatMap((x, k) => (dims[k] === null ? [] : [x.shape[checkDim(dims[k], x.ndim)]])));
-    if (sizes.size !== 1) {
+  checkOptions('vmap', options, ['inDims', 'outDims', 'randomness', 'chunkSize']);
+  const { inDims = 0, outDims = 0, randomness = 'error', chunkSize = null } = options;
+  if (randomness !== 'error' && randomness !== 'different' && randomness !== 'same') {
+    throw new AdjointError(
+      'argument',
+      `Only allowed values for randomness are 'error', 'different', or 'same'. Got ${show(randomness)}`,
+    );
+  }
+  if (chunkSize !== null && !(Number.isInteger(chunkSize) && chunkSize > 0)) {
+    throw new AdjointError('argument', `vmap: chunkSize should be null or greater than 0. (got ${show(chunkSize)})`);
+  }
+  for (const [name, dims] of Object.entries({ inDims, outDims })) {
+    if (!isDims(dims) || (name === 'inDims' && dims === null)) {
       throw new AdjointError(
-        'shape',
-        sizes.size === 0
-          ? 'vmap: at least one argument must be a batch, but inDims are all null'
-          : `vmap: Expected all tensors to have the same size in the mapped dimension, got sizes ${[...sizes].join(', ')}`,
+        'argument',
+        `vmap: expected ${name} to be a whole number${name === 'outDims' ? ', null' : ''} or a (potentially nested) array of them and of ` +
+          `null, matching the structure of the ${name === 'inDims' ? 'inputs' : 'outputs'}, got: ${show(dims)}`,
       );
     }
-    const [size] = sizes;
+  }
+  const batch = (...args: Args): Out => {
+    const { dims, size } = batchOf(inDims, args);
     if (chunkSize !== null && chunkSize < size) return inChunks(batch, args, dims, size, chunkSize, outDims);
-    return at(new BatchLevel(size), (level) => {
-      const lifted = leaves.map((x, k) => (dims[k] === null ? x : level.lift(x, checkDim(dims[k] as number, x.ndim))));
+    return at(new BatchLevel(size, randomness), (level) => {
       let next = 0;
-      const result = f(...(args.map((tree) => mapTree(tree, () => lifted[next++])) as unknown as Args));
-      const to = spreadDims(outDims, result, 'outDims');
+      const lifted = mapParts(args, (x) => {
+        const dim = dims[next++];
+        return dim === null ? x : level.lift(x as Tensor, dim);
+      });
+      const result = f(...(lifted as Args));
+      const to = checkOutputs(outDims, result);
       let k = 0;
       const lowered = mapTree(result, (y) => {
         const dim = to[k++];
-        if (dim === null) return y;
-        const all = level.lowerAll(y);
-        return dim === 0 ? all : all.movedim(0, dim);
+        if (dim !== null) {
+          const all = level.lowerAll(y);
+          return checkDim(dim, all.ndim) === 0 ? all : all.movedim(0, dim);
+        }
+        if (!level.lower(y)) return y;
+        throw new AdjointError('argument', 'vmap: the function can not return a batched Tensor when outDim is null');
       });
       return release(lowered);
     });
@@ -389,7 +501,7 @@ export function vmap<Args extends readonly Tree[], Out extends Tree>(
 }
 
 /** Applies a batched function to parts of the batch, and joins what it returns. */
-function inChunks<Args extends readonly Tree[], Out extends Tree>(
+function inChunks<Args extends readonly unknown[], Out extends Tree>(
   f: (...args: Args) => Out,
   args: Args,
   dims: readonly (number | null)[],
@@ -400,15 +512,13 @@ function inChunks<Args extends readonly Tree[], Out extends Tree>(
   const parts: Out[] = [];
   for (let start = 0; start < size; start += chunk) {
     let k = 0;
-    const part = args.map((tree) =>
-      mapTree(tree, (x) => {
-        const dim = dims[k++];
-        return dim === null ? x : x.narrow(dim, start, Math.min(chunk, size - start));
-      }),
-    );
-    parts.push(f(...(part as unknown as Args)));
+    const part = mapParts(args, (x) => {
+      const dim = dims[k++];
+      return dim === null ? x : (x as Tensor).narrow(dim, start, Math.min(chunk, size - start));
+    });
+    parts.push(f(...(part as Args)));
   }
-  const to = spreadDims(outDims, parts[0], 'outDims');
+  const to = checkOutputs(outDims, parts[0]);
   const columns = parts.map(leavesOf);
   const joined = to.map((dim, k) => {
     const pieces = columns.map((column) => column[k]);

@@ -3,11 +3,20 @@
  * batch of values (vmap.ts). Transforms nest, each in a level of its own; an operator is interpreted for the innermost level among its
  * inputs first, and what that comes to for the levels outside of it.
  */
-import { sameShape, showShape } from '../core/shape.ts';
+import { type Shape, sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
-import { unrecorded } from './modes.ts';
-import { type Interpreter, interpreter, type Operand, type Primitive, run } from './primitive.ts';
+import { mode } from './modes.ts';
+import {
+  type Interpreter,
+  interpreter,
+  type Operand,
+  type Primitive,
+  requiresGrad,
+  rewrite,
+  run,
+} from './primitive.ts';
+import { checkInPlace } from './view.ts';
 
 /** What a lifted tensor stands for at one level. */
 export abstract class Lift {
@@ -17,11 +26,35 @@ export abstract class Lift {
     this.level = level;
   }
 
+  /** The tensor outside of this level that holds the elements. */
+  abstract readonly value: Tensor;
+
   /** What the tensor whose lift this is stands for outside the graph, as an ordinary tensor's `detach` gives. */
   abstract detach(): Tensor;
 
-  /** Writes what `source` stands for over what `target` stands for, of which this is the lift. */
+  /** `x`, an ordinary tensor, standing for as much as this does, so that it can be written to with that. */
+  abstract like(x: Tensor): Tensor;
+
+  /** Writes what `source` stands for over what `target` stands for; this is the lift of one of them. */
   abstract write(target: Tensor, source: Tensor): void;
+
+  /** What is shown of the tensor, if it is not shown as its elements. */
+  text(): string | null {
+    return null;
+  }
+}
+
+/** A call that draws random numbers. */
+export interface Draw {
+  /** What the numbers are written over, if anything is. */
+  readonly self: Tensor | null;
+  /** What they depend on. */
+  readonly inputs: readonly Operand[];
+  /**
+   * Draws them.
+   * @param batch the sizes of the batches for which they are to differ: dimensions in front of those of the result, and of the inputs
+   */
+  make(inputs: readonly Operand[], batch: Shape): Tensor;
 }
 
 /** One transform under way. */
@@ -34,6 +67,9 @@ export abstract class Level {
 
   /** Applies an operator of which some inputs are lifted to this level, and none further in. */
   abstract run(primitive: Primitive<unknown>, params: unknown, inputs: readonly Operand[]): Tensor | Tensor[];
+
+  /** Draws random numbers while it is under way; `outside` draws them for the levels outside of it. */
+  abstract draw(call: Draw, outside: (call: Draw) => Tensor): Tensor;
 }
 
 const open: Level[] = [];
@@ -49,26 +85,42 @@ export function innermost(inputs: readonly Operand[]): Level | null {
   return found;
 }
 
+/** Draws random numbers for all levels under way, the innermost first. */
+export function drawn(inputs: readonly Operand[], make: Draw['make'], self: Tensor | null = null): Tensor {
+  const from = (depth: number, call: Draw): Tensor => {
+    if (depth > 0) return open[depth - 1].draw(call, (outer) => from(depth - 1, outer));
+    const { current } = interpreter;
+    interpreter.current = null;
+    try {
+      return call.make(call.inputs, []);
+    } finally {
+      interpreter.current = current;
+    }
+  };
+  return from(open.length, { self, inputs, make });
+}
+
+/** Whether all elements are true: of a batch, in all examples. */
+export function everywhere(condition: Tensor): boolean {
+  return condition._lift ? everywhere(condition._lift.value) : condition.all().item() === true;
+}
+
 /** Writes the result of an operator over its first input, whichever of its inputs are lifted. */
 function writeLifted(operator: Primitive<unknown>, params: unknown, self: Tensor, others: readonly Operand[]): boolean {
-  const level = innermost([self, ...others]);
-  if (!level) return false;
-  if (self._view) {
-    throw new AdjointError(
-      'unsupported',
-      'inside a transform, a write through a view does not reach the tensor that it is a view of: compute out of place',
-    );
-  }
-  const out = run(operator, params, [self, ...others]) as Tensor;
+  const inputs = [self, ...others];
+  if (!innermost(inputs)) return false;
+  checkInPlace(self, mode.grad && inputs.some(requiresGrad), operator.uniform ?? false);
+  // what a rule needs of the old value is about to be overwritten
+  const needed = inputs.some((_, k) => operator.vjp(k, params)?.saves.includes(0));
+  const out = run(operator, params, [needed ? self.clone() : self, ...others]) as Tensor;
   if (!sameShape(out.shape, self.shape)) {
     throw new AdjointError(
       'shape',
       `output with shape ${showShape(self.shape)} doesn't match the broadcast shape ${showShape(out.shape)}`,
     );
   }
-  unrecorded(() => overwrite(self, out));
-  self._node = out._node;
-  self._outputNr = out._outputNr;
+  overwrite(self, out);
+  if (out._node) rewrite(self, { node: out._node, nr: out._outputNr }, 0);
   return true;
 }
 

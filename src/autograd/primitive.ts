@@ -7,6 +7,7 @@ import type { Shape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AccumulateGrad } from './accumulate.ts';
 import { amid, surroundings } from './around.ts';
+import { leadsTo } from './memory-scope.ts';
 import { mode, unrecorded } from './modes.ts';
 import { mutation } from './mutation.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
@@ -364,6 +365,7 @@ function executeInPlace<P>(
 export function rewrite(self: Tensor, write: Edge, input: number): void {
   const before = self._node?.tensorHooks?.get(self._outputNr);
   rebase(self, write, input);
+  leadsTo(self.storage, self);
   if (before) moveRetaining(before, edgeOf(self) as Edge);
 }
 

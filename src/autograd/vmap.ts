@@ -1,15 +1,23 @@
 /**
  * Programs for one example, run on a whole batch at once (torch.func.vmap). Inside, a tensor that stands for a batch has the shape of
- * one example; an operator on such tensors is carried out on the batch by its rule: a pointwise operator broadcasts, a view is taken of
- * all examples in one geometry, others say it in their definition (`batch`). An operator without a rule is applied to one example
- * after the other, which is right but no faster than a loop.
+ * one example; an operator on such tensors is carried out on the batch by its rule: a view is taken of all examples in one geometry,
+ * all others have theirs beside their definition (batch-rules.ts). An operator without a rule is applied to one example after the other,
+ * which is right but no faster than a loop.
  */
+import type { Shape } from '../core/shape.ts';
 import { Storage } from '../core/storage.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
-import { Level, Lift, overwrite } from './lift.ts';
+import { type Draw, Level, Lift, overwrite } from './lift.ts';
 import { mode, unrecorded } from './modes.ts';
 import { apply, type Operand, type Primitive, primitive, record, run, vjp } from './primitive.ts';
+import { viewOf } from './view.ts';
+
+/**
+ * What random operators do inside vmap: 'error', throw; 'different', draw other numbers for each example; 'same', draw once for all
+ * examples.
+ */
+export type Randomness = 'error' | 'different' | 'same';
 
 /** A batch of examples along dimension 0 of `value`. */
 class Batch extends Lift {
@@ -24,32 +32,50 @@ class Batch extends Lift {
     return (this.level as BatchLevel).lift(this.value.detach());
   }
 
+  like(x: Tensor): Tensor {
+    const level = this.level as BatchLevel;
+    const each = unrecorded(() => x.expand([level.size, ...x.shape]).clone());
+    return level.lift(this.value._lift?.like(each) ?? each);
+  }
+
   write(target: Tensor, source: Tensor): void {
     const level = this.level as BatchLevel;
     const own = level.lower(target);
     if (!own) {
       throw new AdjointError(
         'unsupported',
-        'vmap: inplace arithmetic is not possible because the tensor that is written to is the same for all examples, and what is ' +
-          'written is not: compute out of place',
+        'vmap: inplace arithmetic(self, ...others) is not possible because the tensor that is written to is the same for all examples, ' +
+          'and what is written is not. Please try to use out-of-place operators instead, or make the tensor by zerosLike(...) of one ' +
+          'that is vmapped over',
       );
     }
     overwrite(own, level.lower(source) ?? source);
+    target.storage.version++;
+  }
+
+  override text(): string {
+    const lines = this.value.toString().split('\n');
+    return `BatchedTensor(lvl=${this.level.depth + 1}, bdim=0, value=\n${lines.map((line) => `    ${line}`).join('\n')}\n)`;
   }
 }
 
 export class BatchLevel extends Level {
   readonly size: number;
+  readonly randomness: Randomness;
 
-  constructor(size: number) {
+  constructor(size: number, randomness: Randomness = 'error') {
     super();
     this.size = size;
+    this.randomness = randomness;
   }
 
-  /** A tensor that stands for all examples of `value`, which lie along its dimension `dim`. */
-  lift(value: Tensor, dim = 0): Tensor {
+  /**
+   * A tensor that stands for all examples of `value`, which lie along its dimension `dim`.
+   * @param storage that of the tensor of which it is a view
+   */
+  lift(value: Tensor, dim = 0, storage: Storage = Storage.none(value.dtype)): Tensor {
     const inFront = dim === 0 ? value : value.movedim(dim, 0);
-    const example = new Tensor(Storage.none(value.dtype), inFront.shape.slice(1), inFront.strides.slice(1), 0);
+    const example = new Tensor(storage, inFront.shape.slice(1), inFront.strides.slice(1), inFront.offset);
     example._lift = new Batch(this, inFront);
     return example;
   }
@@ -69,7 +95,14 @@ export class BatchLevel extends Level {
     const values = inputs.map((x) => this.lower(x) ?? x);
     const batched = inputs.map((x) => this.lower(x) !== null);
     const out = this.onBatch(operator, params, values, batched);
-    const results = Array.isArray(out) ? out.map((value) => this.lift(value)) : [this.lift(out)];
+    const results = (Array.isArray(out) ? out : [out]).map((value) => {
+      if (!operator.view) return this.lift(value);
+      // a view counts the writes to what it is a view of
+      const [base] = inputs as readonly Tensor[];
+      const view = this.lift(value, 0, base.storage);
+      view._view = viewOf(base, operator.several ?? false);
+      return view;
+    });
     // the graph of an example, if one is recorded inside; that of the batch has been recorded on the way
     if (mode.grad) record(operator, params, inputs, results);
     return Array.isArray(out) ? results : results[0];
@@ -81,7 +114,6 @@ export class BatchLevel extends Level {
     values: readonly Operand[],
     batched: readonly boolean[],
   ): Tensor | Tensor[] {
-    if (operator.diagonal) return run(operator, params, alignExamples(values, batched));
     if (operator.batch) return operator.batch(params, values, batched);
     if (operator.view) return viewExamples(operator, params, values[0] as Tensor);
     return this.oneByOne(operator, params, values, batched);
@@ -93,6 +125,12 @@ export class BatchLevel extends Level {
     values: readonly Operand[],
     batched: readonly boolean[],
   ): Tensor | Tensor[] {
+    if (this.size === 0) {
+      throw new AdjointError(
+        'unsupported',
+        `vmap: ${operator.name} has no rule for batches, so that there has to be an example`,
+      );
+    }
     const runs = Array.from({ length: this.size }, (_, i) =>
       run(
         operator,
@@ -105,30 +143,67 @@ export class BatchLevel extends Level {
       ? first.map((_, j) => together((runs as Tensor[][]).map((r) => r[j])))
       : together(runs as Tensor[]);
   }
+
+  draw({ self, inputs, make }: Draw, outside: (call: Draw) => Tensor): Tensor {
+    if (this.randomness === 'error') {
+      throw new AdjointError(
+        'unsupported',
+        "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness options " +
+          'on vmap or perform the randomness operation out of vmap',
+      );
+    }
+    const own = self && this.lower(self);
+    if (this.randomness === 'same') {
+      if (inputs.some((x) => this.lower(x))) {
+        throw new AdjointError(
+          'unsupported',
+          'vmap: same randomness is not possible with a batched tensor input: what is drawn depends on the example. Please use ' +
+            "randomness: 'different' instead",
+        );
+      }
+      return outside({ self: own ?? self, inputs, make });
+    }
+    if (self && !own) {
+      throw new AdjointError(
+        'unsupported',
+        'vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same randomness. ' +
+          'Please draw out of place instead',
+      );
+    }
+    const { size } = this;
+    const values = inputs.map((x) => (typeof x === 'number' ? x : this.lowerAll(x)));
+    return this.lift(outside({ self: own, inputs: values, make: (all, batch: Shape) => make(all, [...batch, size]) }));
+  }
 }
 
-const Together = primitive(
-  'Stack',
-  (_, ...parts) => {
-    const batch = Tensor.empty([parts.length, ...parts[0].shape], parts[0].dtype);
-    for (const [i, part] of parts.entries()) batch.select(0, i).copy_(part);
-    return batch;
+/** Whether `x` is the same for all examples of a batch in which `source` differs, so that nothing of that can be written to it. */
+export function isShared(x: Tensor, source: Tensor): boolean {
+  const batches = (t: Tensor): Level[] => {
+    const outer = t._lift ? batches(t._lift.value) : [];
+    return t._lift instanceof Batch ? [...outer, t._lift.level] : outer;
+  };
+  const own = batches(x);
+  return batches(source).some((level) => !own.includes(level));
+}
+
+const Together: Primitive = {
+  ...primitive(
+    'Stack',
+    (_, ...parts) => {
+      const batch = Tensor.empty([parts.length, ...parts[0].shape], parts[0].dtype);
+      for (const [i, part] of parts.entries()) batch.select(0, i).copy_(part);
+      return batch;
+    },
+    (k) => vjp((g) => g.select(0, k)),
+  ),
+  batch: (_, parts, batched) => {
+    const { shape } = parts[batched.indexOf(true)] as Tensor;
+    return together((parts as readonly Tensor[]).map((x) => x.expand(shape))).movedim(0, 1);
   },
-  (k) => vjp((g) => g.select(0, k)),
-);
+};
 
 /** Tensors of one shape along a new first dimension. */
 export const together = (parts: readonly Tensor[]): Tensor => apply(Together, undefined, parts);
-
-/** Gives all examples as many dimensions as the one that has most, so that batches broadcast example by example. */
-function alignExamples(values: readonly Operand[], batched: readonly boolean[]): Operand[] {
-  const rank = Math.max(...values.map((x, k) => (typeof x === 'number' ? 0 : x.ndim - Number(batched[k]))));
-  return values.map((x, k) => {
-    if (!batched[k] || typeof x === 'number' || x.ndim === rank + 1) return x;
-    const [size, ...example] = x.shape;
-    return x.reshape([size, ...new Array<number>(rank - example.length).fill(1), ...example]);
-  });
-}
 
 /** Takes a view of each example, which lie along dimension 0, by finding the geometry of the first one's. */
 export function viewExamples<P>(operator: Primitive<P>, params: P, value: Tensor): Tensor | Tensor[] {

@@ -1,6 +1,6 @@
 /**
  * Memory whose life is known. Storages made while an arena is open belong to it, untracked by the garbage collector: their owner releases
- * each as soon as it is done with, and hands over the rest, to live as long as someone refers to them, when it closes the arena.
+ * each as soon as it is done with, and hands over the rest, as if they had just been made, when it closes the arena.
  */
 import { Storage } from './storage.ts';
 
@@ -29,13 +29,13 @@ export class Arena {
     if (this.owned.delete(storage)) storage.release();
   }
 
-  /** Leaves a storage to the garbage collector: somebody else refers to it now. */
+  /** Leaves a storage to whoever frees what is made outside of arenas: somebody else refers to it now. */
   handOver(storage: Storage): void {
-    if (this.owned.delete(storage)) storage.track();
+    if (this.owned.delete(storage)) storage.settle();
   }
 
   close(): void {
-    for (const storage of this.owned) storage.track();
+    for (const storage of this.owned) storage.settle();
     this.owned.clear();
   }
 }

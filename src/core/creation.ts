@@ -178,7 +178,8 @@ const like = (
 ): Tensor => {
   if (!(x instanceof Tensor)) throw new AdjointError('argument', `${call}: expected a Tensor, got ${show(x)}`);
   const { dtype, requiresGrad } = readOptions(call, options, x.dtype);
-  return leaf(make(x.shape, dtype), requiresGrad);
+  const made = make(x.shape, dtype);
+  return leaf(x._lift?.like(made) ?? made, requiresGrad);
 };
 
 /** Zeros of the shape and, unless told otherwise, the dtype of `x` (torch.zeros_like). */

@@ -9,19 +9,27 @@ import { mode } from './mode.ts';
 import { poison } from './poison.ts';
 import { track } from './reclaim.ts';
 
-/** An address out of bounds. */
+/** Addresses out of bounds: of what has no elements, and of what has none any more because its scope has ended. */
 const nowhere = -1;
+const ended = -2;
+
+/** Takes the storages that are made while it is open, to end them with it. */
+export interface StorageScope {
+  adopt(storage: Storage): void;
+}
 
 export class Storage {
   /** Where new storages are noted instead of being tracked, while an arena collects them. */
   static nursery: Storage[] | null = null;
+  /** The innermost scope that is open (autograd/memory-scope.ts). */
+  static scope: StorageScope | null = null;
 
   readonly dtype: ElementType;
   readonly length: number;
-  /** Its address in linear memory; 0 if the elements are in `array`, `nowhere` if there are none (any more). */
+  /** Its address in linear memory; 0 if the elements are in `array`; out of bounds if there are none (any more). */
   address: number;
   /** The elements themselves, if they are few. */
-  readonly array: TypedArray | null;
+  array: TypedArray | null;
   private writes = 0;
   /** Where the writes are counted if other storages count theirs there as well. */
   private counter: { writes: number } | null = null;
@@ -51,12 +59,14 @@ export class Storage {
     if (bytes <= slotBytes) {
       const array = new arrayOf[dtype](length);
       poison(array);
-      return new Storage(dtype, length, 0, array, null);
+      const storage = new Storage(dtype, length, 0, array, null);
+      Storage.scope?.adopt(storage);
+      return storage;
     }
     if (!(bytes < 2 ** 32)) throw outOfMemory(bytes);
     const storage = new Storage(dtype, length, allocate(bytes), null, null);
     if (Storage.nursery) Storage.nursery.push(storage);
-    else storage.track();
+    else storage.settle();
     return storage;
   }
 
@@ -65,15 +75,23 @@ export class Storage {
     return new Storage(dtype, Number.POSITIVE_INFINITY, nowhere, null, null);
   }
 
-  /** Leaves it to the garbage collector to say when the memory is free. */
-  track(): void {
-    track(this, this.address, this.length * bytesOf[this.dtype]);
+  /** Leaves it to the scope that is open, or else to the garbage collector, to say when the memory is free. */
+  settle(): void {
+    if (Storage.scope) Storage.scope.adopt(this);
+    else if (this.address > 0 && this.owner === null) track(this, this.address, this.length * bytesOf[this.dtype]);
   }
 
   /** Gives the memory back at once. A later access would be out of bounds, and not somebody else's data. */
   release(): void {
     release(this.address, this.length * bytesOf[this.dtype]);
     this.address = nowhere;
+  }
+
+  /** The scope that it was made in is over: gives the memory back, and has every later access say so. */
+  end(): void {
+    if (this.address > 0 && this.owner === null) this.release();
+    this.address = ended;
+    this.array = null;
   }
 
   /** Counts the writes in place, for all tensors that share this storage. */
@@ -87,7 +105,9 @@ export class Storage {
 
   /** The same memory under another version counter: writes to one are not seen as changes of the other. */
   alias(): Storage {
-    return new Storage(this.dtype, this.length, this.address, this.array, this.owner ?? this);
+    const alias = new Storage(this.dtype, this.length, this.address, this.array, this.owner ?? this);
+    Storage.scope?.adopt(alias);
+    return alias;
   }
 
   /** The same memory under the version counter that `before` has. */
@@ -100,6 +120,13 @@ export class Storage {
   /** The elements, to read or write at once: the next allocation may move linear memory. */
   elements(): TypedArray {
     if (this.array) return this.array;
+    if (this.address === ended) {
+      throw new AdjointError(
+        'memory',
+        'this tensor was made in a memoryScope that has ended, which has freed its memory. Return it from the callback of the scope, or ' +
+          'call scope.keep(...) with it, to use it afterwards',
+      );
+    }
     if (this.address === nowhere) {
       throw new AdjointError(
         'unsupported',

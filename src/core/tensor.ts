@@ -172,6 +172,8 @@ export class Tensor {
 
   /** PyTorch's text of the tensor, to the character. */
   toString(): string {
+    const text = this._lift?.text();
+    if (typeof text === 'string') return text;
     return formatTensor(this, {
       requiresGrad: this._wantsGrad,
       gradFn: this._wantsGrad ? undefined : this._node?.name(),

@@ -119,7 +119,7 @@ test('what vmap cannot do is an error that says so', () => {
     () => func.vmap((x: Tensor, y: Tensor) => x.add(y))(ones(3), ones(4)),
     /same size in the mapped dimension, got sizes 3, 4/,
   );
-  assert.throws(() => func.vmap((x: Tensor) => x, { inDims: null })(ones(3)), /inDims are all null/);
+  assert.throws(() => func.vmap((x: Tensor) => x, { inDims: [null] })(ones(3)), /inDims are all null/);
   assert.equal(ones(2).add(1).toString(), 'tensor([2., 2.])');
 });
 

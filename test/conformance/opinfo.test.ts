@@ -9,7 +9,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { AdjointError } from '../../src/errors.ts';
-import { autograd, func, stack, Tensor, tensor } from '../../src/index.ts';
+import { autograd, Tensor, tensor } from '../../src/index.ts';
+import { checkBatches, refused, seen, watched } from './batches.ts';
 import { checkDifferences } from './gradients.ts';
 import { type Call, resolve } from './names.ts';
 import { checkRandom } from './random-operators.ts';
@@ -115,25 +116,6 @@ function checkForward(call: Call, sample: Case): void {
   });
 }
 
-/** A batch of two equal examples gives what one gives, twice. */
-function checkBatched(call: Call, sample: Case): void {
-  const leaves: Tensor[] = [];
-  const args = sample.args.map((arg) => decode(arg, leaves));
-  const kwargs = Object.fromEntries(Object.entries(sample.kwargs).map(([key, value]) => [key, decode(value, leaves)]));
-  const batched = func.vmap((...examples: Tensor[]) => {
-    const replace = (x: unknown): unknown => {
-      if (Array.isArray(x)) return x.map(replace);
-      return x instanceof Tensor && leaves.includes(x) ? examples[leaves.indexOf(x)] : x;
-    };
-    const named = Object.entries(kwargs).map(([key, value]) => [key, replace(value)]);
-    return tensorsOf(call(args.map(replace), Object.fromEntries(named)));
-  });
-  const results = batched(...leaves.map((x) => stack([x.detach(), x.detach()]))) as readonly Tensor[];
-  for (const [k, r] of results.entries()) {
-    for (const i of [0, 1]) compare(`output ${k} of example ${i}`, r.select(0, i), expected(sample.outputs[k]));
-  }
-}
-
 /** How many samples of each operator are checked against finite differences. */
 const differenced = 5;
 
@@ -173,10 +155,10 @@ function check(operator: Operator, call: Call, sample: Case): void {
     for (const [i, r] of results.entries()) {
       assert.equal(r.requiresGrad, i in (sample.cotangents ?? {}), `output ${i}: whether it requires grad`);
     }
+    watched(() => checkBatches(op, call, sample));
     if (!sample.cotangents) return;
-    checkGradients(leaves, results, sample);
+    watched(() => checkGradients(leaves, results, sample));
     if (!sample.nonfinite) checkForward(call, sample);
-    if (!notBatched.includes(op)) checkBatched(call, sample);
     if (canBeChecked(operator, sample)) checkDifferences(operator, call, sample);
   } catch (error) {
     if (error instanceof Missing) throw error;
@@ -296,6 +278,13 @@ if (!wanted) {
       [],
       'these are missing',
     );
+  });
+
+  test('vmap carries out every operator by a rule, but for those that it refuses', () => {
+    const byLoop = [...seen].filter((operator) => !operator.batch && !operator.view).map(({ name }) => name);
+    assert.deepEqual([...new Set(byLoop)], [], 'these are applied to one example after the other');
+    assert.deepEqual([...refused.keys()].sort(), Object.keys(notBatched).sort());
+    for (const [op, message] of refused) assert.ok(message.startsWith(notBatched[op]), `${op}: ${message}`);
   });
 }
 

@@ -42,17 +42,23 @@ export const notSmooth: { readonly [title: string]: string } = {
   normal: 'its gradient is zero by definition',
 };
 
+const statistics = 'Batch norm got a batched tensor as input while the running';
+const shape = 'vmap: We do not support batching operators that can support dynamic shape';
+const values = "vmap: It looks like you're calling item() on a Tensor";
+
 /**
- * Operators that vmap does not carry out: they write running statistics that all examples share, look at the values of their inputs, or
- * see the memory behind a tensor.
+ * Operators that vmap refuses for some arguments, and how the error begins: those that would write running statistics that all examples share,
+ * whose results would differ in shape from example to example, or that read the values of a batch, of indices in all of these. The
+ * documentation of vmap lists them.
  */
-export const notBatched: readonly string[] = [
-  'native_batch_norm',
-  'nn.functional.batch_norm',
-  'nn.functional.instance_norm',
-  'nn.functional.binary_cross_entropy',
-  'nn.functional.gaussian_nll_loss',
-  'quantile',
-  'nanquantile',
-  'as_strided',
-];
+export const notBatched: { readonly [op: string]: string } = {
+  native_batch_norm: statistics,
+  'nn.functional.batch_norm': statistics,
+  'nn.functional.instance_norm': statistics,
+  index_put: shape,
+  masked_select: 'vmap: Attempted to vmap over `mask`',
+  repeat_interleave: values,
+  tensor_split: values,
+  'nn.functional.embedding_bag': values,
+  'nn.functional.multilabel_margin_loss': values,
+};

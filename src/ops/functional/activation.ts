@@ -4,6 +4,7 @@
  *
  * At a kink the derivative is PyTorch's, as given with each function.
  */
+import { drawn } from '../../autograd/lift.ts';
 import type { Scalar } from '../../core/dtype.ts';
 import { defaultGenerator } from '../../core/generator.ts';
 import { type Arguments, named } from '../../core/named.ts';
@@ -125,13 +126,13 @@ const RandomRelu = new Pointwise('RreluWithNoise', (x, slope) => s.mul(x, slope)
 function drawSlopes(x: Tensor, lower: number, upper: number): Tensor {
   const elements = x.toTypedArray();
   const below = Array.from(elements, Number).map((v) => v <= 0);
-  const drawn = new Float64Array(below.filter(Boolean).length);
-  defaultGenerator.uniform(drawn, lower, upper);
+  const numbers = new Float64Array(below.filter(Boolean).length);
+  defaultGenerator.uniform(numbers, lower, upper);
   let next = 0;
   const slopes = Tensor.empty(x.shape, x.dtype);
   const out = slopes.storage.elements();
   below.forEach((negative, i) => {
-    out[i] = negative ? drawn[next++] : 1;
+    out[i] = negative ? numbers[next++] : 1;
   });
   return slopes;
 }
@@ -150,7 +151,7 @@ export const rrelu = named(
     inplace: boolean = false,
   ): Tensor => {
     if (!training) return leakyRelu(x, (lower + upper) / 2, inplace);
-    const slopes = drawSlopes(tensorOperand('rrelu', x), lower, upper);
+    const slopes = drawn([tensorOperand('rrelu', x)], ([of]) => drawSlopes(of as Tensor, lower, upper));
     return inplace ? RandomRelu.callInPlace(x, slopes) : RandomRelu.call(x, slopes);
   },
 );

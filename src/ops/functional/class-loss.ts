@@ -1,4 +1,6 @@
 /** Losses of the probabilities of many classes, which lie along dimension 1, or 0 of a single sample. */
+import { composed } from '../../autograd/batch-rules.ts';
+import { everywhere } from '../../autograd/lift.ts';
 import { apply, type Primitive, primitive, vjp } from '../../autograd/primitive.ts';
 import { filled, fromElements } from '../../core/creation.ts';
 import { isFloatingPoint } from '../../core/dtype.ts';
@@ -42,6 +44,8 @@ const NllLoss: Primitive<ClassLosses> = primitive<ClassLosses>(
   ],
 );
 
+composed(NllLoss);
+
 /** The dimension of the classes: of shape (C), (N, C) and (N, C, d1, ...). */
 const classDim = (input: Tensor): number => (input.ndim === 1 ? 0 : 1);
 
@@ -69,6 +73,7 @@ export const nllLoss = named(
     const dim = classDim(input);
     const classes = input.shape[dim];
     const inner = numelOf(input.shape.slice(dim + 1));
+    if (target._lift || weight?._lift) return nllOfBatch(input, target, weight, ignoreIndex, reduction);
     const weights = weight?.toTypedArray();
     const targets = target.toTypedArray();
     const places: number[] = [];
@@ -96,6 +101,28 @@ export const nllLoss = named(
     ]);
   },
 );
+
+/** The same where targets or weights cannot be read. */
+function nllOfBatch(
+  input: Tensor,
+  target: Tensor,
+  weight: Tensor | null,
+  ignoreIndex: number,
+  reduction: LossReduction,
+): Tensor {
+  const dim = classDim(input);
+  const ignored = target.eq(ignoreIndex);
+  const classes = target.maskedFill(ignored, 0);
+  if (!everywhere(classes.ge(0).logicalAnd(classes.lt(input.shape[dim])))) {
+    throw new AdjointError('index', `A target is out of bounds: there are ${input.shape[dim]} classes.`);
+  }
+  const picked = input.gather(dim, classes.unsqueeze(dim)).squeeze(dim);
+  const factors = weight?.take(classes).maskedFill(ignored, 0);
+  const losses = (factors ? picked.mul(factors) : picked).neg().maskedFill(ignored, 0);
+  if (reduction === 'none') return losses;
+  if (reduction === 'sum') return losses.sum();
+  return losses.sum().div((factors ?? ignored.logicalNot()).sum());
+}
 
 function checkClasses(call: string, input: Tensor, target: Tensor, weight: Tensor | null): void {
   checkTensors(call, input, target);
@@ -190,7 +217,7 @@ function spreadLoss(
   if (reduction === 'none') return losses;
   if (reduction === 'sum') return losses.sum();
   const counted = ignored.logicalNot();
-  const total = weight ? weight.take(target.maskedSelect(counted)).sum() : counted.sum();
+  const total = weight ? weight.take(target.maskedFill(ignored, 0)).mul(counted).sum() : counted.sum();
   return losses.sum().div(total);
 }
 

@@ -1,5 +1,6 @@
 /** Dropout: elements or whole channels set to 0 at random, drawn as PyTorch draws them; without `training` all give back their input. */
 
+import { drawn } from '../../autograd/lift.ts';
 import { named } from '../../core/named.ts';
 import { showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
@@ -44,7 +45,10 @@ function drop(
     inplace ? operator.callInPlace(x, ...operands) : operator.call(x, ...operands);
   if (p === 0 || !training || x.numel() === 0) return x;
   if (p === 1) return apply(Nothing);
-  const noise = bernoulli_(like(x), 1 - p);
+  const noise = drawn([], (_, batch) => {
+    const own = like(x);
+    return bernoulli_(batch.length === 0 ? own : Tensor.empty([...batch, ...own.shape], own.dtype), 1 - p);
+  });
   if (kind === 'plain') return apply(Drop, noise, 1 - p);
   const scale = 1 / Math.sqrt((alpha * alpha * p + 1) * (1 - p));
   return apply(AlphaDrop, noise, scale, alpha * scale, alpha * scale * p);

@@ -1,7 +1,9 @@
 /** Rows of a table looked up by number, and numbers as rows. */
+import { examplesOf } from '../../autograd/batch-rules.ts';
+import { everywhere } from '../../autograd/lift.ts';
 import { noGrad } from '../../autograd/modes.ts';
-import { apply, primitive, vjp } from '../../autograd/primitive.ts';
-import { filled, fromElements } from '../../core/creation.ts';
+import { apply, type Primitive, primitive, run, vjp, withBatchRule } from '../../autograd/primitive.ts';
+import { arange, filled, fromElements } from '../../core/creation.ts';
 import { isFloatingPoint } from '../../core/dtype.ts';
 import { named } from '../../core/named.ts';
 import { showShape } from '../../core/shape.ts';
@@ -13,25 +15,44 @@ interface Lookup {
   /** The row that is not learnt, or -1. */
   readonly paddingIdx: number;
   readonly scaleGradByFreq: boolean;
+  /** How many rows there are, of each table where there are several one after the other. */
+  readonly rows: number;
 }
 
-const Embedding = primitive<Lookup>(
+const Embedding: Primitive<Lookup> = primitive<Lookup>(
   'Embedding',
   (_, weight, input) => weight.indexSelect(0, input.reshape([-1])).reshape([...input.shape, weight.shape[1]]),
   [
-    vjp((g, { params: { paddingIdx, scaleGradByFreq }, shapes: [shape] }, input) => {
-      const rows = input.reshape([-1]);
+    vjp((g, { params: { paddingIdx, scaleGradByFreq, rows }, shapes: [shape] }, input) => {
+      const all = input.reshape([-1]);
       let own = g.reshape([-1, shape[1]]);
-      if (paddingIdx >= 0) own = own.maskedFill(rows.eq(paddingIdx).unsqueeze(1), 0);
-      if (scaleGradByFreq) own = own.div(frequencies(rows).unsqueeze(1));
-      return filled(shape, 0, g.dtype).indexAdd(0, rows, own);
+      if (paddingIdx >= 0) own = own.maskedFill(all.remainder(rows).eq(paddingIdx).unsqueeze(1), 0);
+      if (scaleGradByFreq) own = own.div(frequencies(all).unsqueeze(1));
+      return filled(shape, 0, g.dtype).indexAdd(0, all, own);
     }, 1),
     null,
   ],
 );
+// the tables of all examples one after the other; one that all share is as good, unless what is looked up elsewhere counts
+withBatchRule(Embedding, (params, inputs, batched) => {
+  if (!batched[0] && !params.scaleGradByFreq) return run(Embedding, params, inputs);
+  const [weight, input] = examplesOf(inputs, batched) as Tensor[];
+  const [size, rows, width] = weight.shape;
+  checkRows(input, rows);
+  const first = arange(size).mul(rows);
+  const all = input.add(first.reshape([size, ...input.shape.slice(1).map(() => 1)]));
+  return apply(Embedding, params, [weight.reshape([size * rows, width]), all]);
+});
+
+/** Throws unless all indices are of rows of a table, whose neighbours would be of another. */
+function checkRows(input: Tensor, rows: number): void {
+  if (everywhere(input.ge(0).logicalAnd(input.lt(rows)))) return;
+  throw new AdjointError('index', `embedding: index out of range: there are ${rows} rows`);
+}
 
 /** How often the index at each position occurs. */
 function frequencies(rows: Tensor): Tensor {
+  if (rows._lift) return rows.unsqueeze(0).eq(rows.unsqueeze(1)).sum(0);
   const indices = Array.from(rows.toTypedArray(), Number);
   const counts = new Map<number, number>();
   for (const i of indices) counts.set(i, (counts.get(i) ?? 0) + 1);
@@ -95,7 +116,7 @@ export const embedding = named(
     checkTable('embedding', input, weight, sparse);
     const padding = checkPadding(paddingIdx, weight.shape[0]);
     if (maxNorm !== null) renormalize(weight, input, maxNorm, normType);
-    return apply(Embedding, { paddingIdx: padding, scaleGradByFreq }, [weight, input]);
+    return apply(Embedding, { paddingIdx: padding, scaleGradByFreq, rows: weight.shape[0] }, [weight, input]);
   },
 );
 
@@ -185,7 +206,10 @@ export const embeddingBag = named(
       [kept.length],
       'int32',
     );
-    const looked = apply(Embedding, { paddingIdx: -1, scaleGradByFreq }, [weight, input.take(places)]);
+    const looked = apply(Embedding, { paddingIdx: -1, scaleGradByFreq, rows: weight.shape[0] }, [
+      weight,
+      input.take(places),
+    ]);
     const rows = perSampleWeights ? looked.mul(perSampleWeights.take(places).unsqueeze(1)) : looked;
     const none = filled([count, weight.shape[1]], 0, weight.dtype);
     if (mode === 'max') return none.indexReduce(0, bag, rows, 'amax', false);
@@ -210,6 +234,7 @@ export const oneHot = named('oneHot', ['numClasses'], (x: Tensor, numClasses: nu
   if (isFloatingPoint(tensorOperand('oneHot', x).dtype)) {
     throw new AdjointError('dtype', `oneHot is only applicable to index tensors of an integer dtype, got ${x.dtype}`);
   }
+  if (x._lift) return oneHotOfBatch(x, numClasses);
   const classes = Array.from(x.toTypedArray(), Number);
   const greatest = classes.reduce((a, b) => Math.max(a, b), -1);
   if (classes.length === 0 && numClasses <= 0) {
@@ -225,3 +250,20 @@ export const oneHot = named('oneHot', ['numClasses'], (x: Tensor, numClasses: nu
   }
   return filled([...x.shape, size], 0, 'int64').scatter(-1, x.unsqueeze(-1), 1);
 });
+
+/** The same where the classes cannot be read, so that their number is to be given. */
+function oneHotOfBatch(x: Tensor, numClasses: number): Tensor {
+  if (!(numClasses > 0)) {
+    throw new AdjointError(
+      'unsupported',
+      'When vmap-ing oneHot, please provide an explicit positive numClasses argument.',
+    );
+  }
+  if (!everywhere(x.ge(0).logicalAnd(x.lt(numClasses)))) {
+    throw new AdjointError(
+      'argument',
+      `Class values must be non-negative and smaller than num_classes, ${numClasses}.`,
+    );
+  }
+  return filled([...x.shape, numClasses], 0, 'int64').scatter(-1, x.unsqueeze(-1), 1);
+}

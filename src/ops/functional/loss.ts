@@ -2,8 +2,18 @@
  * Losses: how far an input is from a target, for each element or sample, and then reduced: 'none' leaves the values as they are, 'mean'
  * averages and 'sum' adds them. Here are those of regression and of two classes; class-loss.ts and margin-loss.ts have others.
  */
+import { alignExamples, examplesOf } from '../../autograd/batch-rules.ts';
+import { everywhere } from '../../autograd/lift.ts';
 import { noGrad } from '../../autograd/modes.ts';
-import { apply, type OperatorNode, type Primitive, primitive, type Vjp, vjp } from '../../autograd/primitive.ts';
+import {
+  apply,
+  type OperatorNode,
+  type Primitive,
+  primitive,
+  type Vjp,
+  vjp,
+  withBatchRule,
+} from '../../autograd/primitive.ts';
 import { filled } from '../../core/creation.ts';
 import { named } from '../../core/named.ts';
 import { broadcastShapes, numelOf, type Shape, sameShape, showShape } from '../../core/shape.ts';
@@ -68,6 +78,16 @@ export function elementwise(
     (reduction, ...inputs) => reduced(name, losses.call(...inputs), reduction),
     rules,
   );
+  withBatchRule(Loss, (reduction, inputs, batched) => {
+    const aligned = alignExamples(
+      examplesOf(inputs, batched),
+      inputs.map((x) => typeof x !== 'number'),
+    );
+    const each = apply(Loss, 'none', aligned);
+    if (reduction === 'none') return each;
+    const lines = each.reshape([each.shape[0], numelOf(each.shape.slice(1))]);
+    return reduction === 'mean' ? lines.mean(1) : lines.sum(1);
+  });
   return (call, reduction, ...operands) => {
     checkReduction(call, reduction);
     checkTensors(call, operands[0], operands[1]);
@@ -210,7 +230,7 @@ export const gaussianNllLoss = named(
     checkTensors('gaussianNllLoss', input, target);
     const given = typeof variance === 'number' ? filled(input.shape, variance, input.dtype) : variance;
     const spread = alignVariance(input.shape, given);
-    if (given.lt(0).any().item()) throw new AdjointError('argument', 'var has negative entry/entries');
+    if (!everywhere(given.lt(0).logicalNot())) throw new AdjointError('argument', 'var has negative entry/entries');
     const limited = spread.add(noGrad(() => spread.clamp(eps).sub(spread)));
     const losses = limited.log().add(input.sub(target).square().div(limited)).mul(0.5);
     return reduced('gaussianNllLoss', full ? losses.add(0.5 * Math.log(2 * Math.PI)) : losses, reduction);
@@ -253,7 +273,7 @@ export const binaryCrossEntropy = named(
   ['target', 'weight', 'reduction'],
   (input: Tensor, target: Tensor, weight: Tensor | null = null, reduction: LossReduction = 'mean'): Tensor => {
     checkSameShape('binaryCrossEntropy', input, target);
-    if (!input.ge(0).logicalAnd(input.le(1)).all().item()) {
+    if (!everywhere(input.ge(0).logicalAnd(input.le(1)))) {
       throw new AdjointError('argument', 'all elements of input should be between 0 and 1');
     }
     return crossEntropyOfTwo('binaryCrossEntropy', reduction, input, target, weight ?? 1);

@@ -2,6 +2,7 @@
  * Normalisation: the mean taken off and the standard deviation divided out, over the elements of each sample (layer), group of channels
  * (group), channel of a batch (batch) or channel of a sample (instance); then a weight and a bias.
  */
+import { alignExamples, examplesOf } from '../../autograd/batch-rules.ts';
 import { noGrad } from '../../autograd/modes.ts';
 import type { Gradients } from '../../autograd/node.ts';
 import {
@@ -10,10 +11,13 @@ import {
   type Primitive,
   primitiveOfSeveral,
   result,
+  run,
   type Source,
   type Vjp,
   vjp,
+  withBatchRule,
 } from '../../autograd/primitive.ts';
+import { isShared } from '../../autograd/vmap.ts';
 import { named } from '../../core/named.ts';
 import { checkSize, numelOf, type Shape, sameShape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
@@ -91,6 +95,16 @@ const normalization = (name: string): Primitive<Over> =>
 const LayerNorm = normalization('NativeLayerNorm');
 const GroupNorm = normalization('NativeGroupNorm');
 const BatchNorm = normalization('NativeBatchNorm');
+for (const operator of [LayerNorm, GroupNorm, BatchNorm]) {
+  withBatchRule(operator, ({ dims, eps }, inputs, batched) => {
+    const examples = examplesOf(inputs, batched);
+    const aligned = alignExamples(
+      examples,
+      examples.map((x) => typeof x !== 'number'),
+    );
+    return run(operator, { dims: dims.map((d) => d + 1), eps }, aligned);
+  });
+}
 
 type Affinity = Tensor | null;
 const operands = (x: Tensor, w: Affinity, b: Affinity): Operand[] => [x, w ?? 1, b ?? 0];
@@ -214,6 +228,13 @@ export const groupNorm = named(
 /** Moves running statistics toward those of a batch; the variance is the unbiased one. */
 function updateRunning(x: Tensor, dims: readonly number[], momentum: number, mean: Affinity, variance: Affinity): void {
   if (!mean && !variance) return;
+  if ([mean, variance].some((running) => running && isShared(running, x))) {
+    throw new AdjointError(
+      'unsupported',
+      'Batch norm got a batched tensor as input while the runningMean or runningVar, which will be updated in place, were not batched. ' +
+        'If you are using a module and do not need eval mode, please set `trackRunningStats` to be false',
+    );
+  }
   noGrad(() => {
     const [batchVariance, batchMean] = varMean(x, dims);
     const toward = (running: Affinity, now: Tensor): void => {

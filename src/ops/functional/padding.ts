@@ -1,4 +1,5 @@
 /** Padding: a border around the elements, constant or made of the elements themselves. */
+import { inFront } from '../../autograd/batch-rules.ts';
 import { apply, type Primitive, primitive, vjp } from '../../autograd/primitive.ts';
 import { filled, fromElements } from '../../core/creation.ts';
 import { named } from '../../core/named.ts';
@@ -71,6 +72,8 @@ const ConstantPadNd: Primitive<Border> = primitive<Border>(
     ),
   ],
 );
+
+inFront(ConstantPadNd);
 
 const grown = (shape: Shape, around: readonly [number, number][]): number[] =>
   shape.map((size, d) => size + around[d][0] + around[d][1]);

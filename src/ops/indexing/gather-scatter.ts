@@ -2,6 +2,7 @@
  * Elements of a tensor read and written by their indices along one dimension. What reads has the derivative that adds at the same places,
  * what adds has the one that reads there, and what overwrites drops the cotangent of the overwritten.
  */
+import { alongBatch } from '../../autograd/batch-rules.ts';
 import { apply, type Operand, type Primitive, primitive, vjp } from '../../autograd/primitive.ts';
 import { filled } from '../../core/creation.ts';
 import type { Scalar } from '../../core/dtype.ts';
@@ -13,9 +14,10 @@ import type { Combination } from '../../kernels/gather.ts';
 import { collect, deposit } from '../launch/gather.ts';
 import { where } from '../pointwise/where.ts';
 import { slice } from '../view/part.ts';
-import { checkValues, type Overwriting, overwriter, overwriting, shaped, spread, writeInto } from './overwriting.ts';
+import { checkValues, intoZeros, type Overwriting, overwriter, overwriting, shaped, spread } from './overwriting.ts';
 import { along, checkIndex, ranked, slices } from './places.ts';
 import { indexReduction, type Reduction, scatterReduction } from './scatter-reduction.ts';
+import { bySlices, fromFront } from './slices-of-batches.ts';
 
 // ---- along one dimension, each element its own index
 
@@ -26,14 +28,9 @@ const Gather: Primitive<number> = primitive<number>(
     collect(x, along(x, dim, index), out);
     return out;
   },
-  [
-    vjp(
-      (g, { params: dim, shapes }, index) => writeInto(ScatterAdd, dim, filled(shapes[0], 0, g.dtype), [index, g]),
-      1,
-    ),
-    null,
-  ],
+  [vjp((g, { params: dim, shapes }, index) => intoZeros(ScatterAdd, dim, shapes[0], g.dtype, [index, g]), 1), null],
 );
+alongBatch(Gather, 1);
 /**
  * out[i][j][k] = x[index[i][j][k]][j][k] for dim = 0, and so on (torch.gather). `index` has as many dimensions as `x` and is nowhere
  * larger but along `dim`; it may be of any integer dtype.
@@ -103,11 +100,13 @@ const setting = (name: string): Overwriting<number> =>
   ]);
 const Scatter = setting('Scatter');
 const ScatterNumber = setting('ScatterBackward1');
+for (const operator of [Scatter, ScatterNumber]) alongBatch(operator);
 const ScatterAdd: Overwriting<number> = overwriting<number>('ScatterAdd', scattered('add'), [
   vjp((g) => g),
   null,
   gathered,
 ]);
+alongBatch(ScatterAdd);
 
 /**
  * A copy of `x` with self[index[i][j][k]][j][k] = src[i][j][k] for dim = 0, and so on, or a number at all these places (torch.scatter).
@@ -218,13 +217,13 @@ const IndexSelect: Primitive<number> = primitive<number>(
   },
   [
     vjp(
-      (g, { params: dim, shapes }, index) =>
-        writeInto(IndexAdd, { dim, alpha: 1 }, filled(shapes[0], 0, g.dtype), [index, g]),
+      (g, { params: dim, shapes }, index) => intoZeros(IndexAdd, { dim, alpha: 1 }, shapes[0], g.dtype, [index, g]),
       1,
     ),
     null,
   ],
 );
+bySlices(IndexSelect, (dim, _, x, index) => gather(x, dim, index));
 /**
  * The slices of `x` across `dim` whose indices are in the vector `index`, of any integer dtype (torch.index_select).
  * @throws if an index is negative or not below the size of `dim`
@@ -253,6 +252,9 @@ const IndexAdd: Overwriting<{ dim: number; alpha: number }> = overwriting(
     }, 1),
   ],
 );
+bySlices(IndexAdd, (dim, { alpha }, x, index, source) =>
+  scatterAdd(x, dim, index, alpha === 1 ? source : source.mul(alpha)),
+);
 /**
  * A copy of `x` to whose slices across `dim` with the indices of the vector `index` those of `alpha * source` are added, as often as each
  * is named (torch.index_add).
@@ -276,6 +278,7 @@ const IndexCopy: Overwriting<number> = overwriting<number>(
     vjp((g, { params: dim, shapes }, index) => shaped(indexSelect(g, dim, index), shapes[2]), 1),
   ],
 );
+bySlices(IndexCopy, (dim, _, x, index, source) => scatter(x, dim, index, source));
 /**
  * A copy of `x` whose slices across `dim` with the indices of the vector `index` are those of `source` (torch.index_copy). Of several for
  * one index the last one counts; each gets the cotangent of the place.
@@ -306,6 +309,16 @@ const filling = (name: string): Overwriting<number> =>
   );
 const IndexFill = filling('IndexFill');
 const IndexFillTensor = filling('IndexFillBackward1');
+for (const operator of [IndexFill, IndexFillTensor]) {
+  bySlices(
+    operator,
+    (dim, _, x, index, value: Tensor | number) => {
+      const own = typeof value === 'number' ? value : value.to(x.dtype);
+      return scatter(x, dim, fromFront(index, x.shape[dim]), own);
+    },
+    true,
+  );
+}
 /**
  * A copy of `x` whose slices across `dim` with the indices of the vector `index` are `value`, a number or a tensor without dimensions
  * (torch.index_fill). Negative indices count from the end.

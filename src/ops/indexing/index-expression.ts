@@ -83,6 +83,7 @@ export function locate(x: Tensor, items: readonly IndexItem[]): Located {
     else if (item instanceof Slice) view = sliceAlong(view, dim++, item.start, item.stop, item.step);
     else if (typeof item === 'number') view = selecting.view(view, [dim, checkBounds(item, own, x.shape[own])]);
     else if (item.dtype !== 'bool') pick(item);
+    else if (item._lift) throw differentMasks();
     else if (item.ndim === 0) {
       view = view.unsqueeze(dim);
       pick(filled([item.item() ? 1 : 0], 0, 'int32'));
@@ -110,7 +111,8 @@ function checked(item: IndexItem, position: number): Checked {
         `tensors used as indices must be of an integer dtype or bool, got ${item.dtype} at position ${position}`,
       );
     }
-    return item.ndim === 0 && item.dtype !== 'bool' ? (item.item() as number) : item;
+    // of a tensor that stands for more than its elements there is no one index
+    return item.ndim === 0 && item.dtype !== 'bool' && !item._lift ? (item.item() as number) : item;
   }
   const known = item === null || item === ellipsis || item instanceof Slice || Number.isInteger(item);
   if (!known) {
@@ -158,6 +160,13 @@ function tooMany(x: Tensor, items: readonly Checked[]): AdjointError {
   }
   return new AdjointError('index', `too many indices for tensor of dimension ${x.ndim}, shape ${showShape(x.shape)}`);
 }
+
+const differentMasks = (): AdjointError =>
+  new AdjointError(
+    'unsupported',
+    'vmap: We do not support batching operators that can support dynamic shape. Attempting to batch over indexing with a boolean mask: ' +
+      'what it picks differs in shape from example to example. Use where(mask, x, other) instead',
+  );
 
 function maskMismatch(mask: Tensor, view: Tensor, dim: number): AdjointError {
   const first = mask.shape.findIndex((size, d) => size !== view.shape[dim + d]);

@@ -1,17 +1,20 @@
 /** Elements of a tensor read and written by index, mask or number: Python's `x[...]` and its relatives. */
-import { apply, type Primitive, primitive, vjp } from '../../autograd/primitive.ts';
+import { composed, examplesOf } from '../../autograd/batch-rules.ts';
+import { apply, type Primitive, primitive, run, vjp, withBatchRule } from '../../autograd/primitive.ts';
 import { arange, filled, fromElements } from '../../core/creation.ts';
 import type { Scalar } from '../../core/dtype.ts';
 import { named } from '../../core/named.ts';
 import { checkOptions } from '../../core/options.ts';
-import { broadcastShapes, sameShape, showShape } from '../../core/shape.ts';
+import { broadcastShapes, numelOf, sameShape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import { collect, deposit } from '../launch/gather.ts';
+import { where } from '../pointwise/where.ts';
 import type { IndexItem } from './index-expression.ts';
 import { readItems, replaceItems } from './items.ts';
-import { checkValues, type Overwriting, overwriter, overwriting, shaped, writeInto } from './overwriting.ts';
+import { checkValues, intoZeros, type Overwriting, overwriter, overwriting, shaped } from './overwriting.ts';
 import { checkIndex, coordinates, numbered, numbersOfTrue, type Places, ranked } from './places.ts';
+import { fromFront } from './slices-of-batches.ts';
 
 // ---- x[...]
 
@@ -41,6 +44,9 @@ export const indexPut = named(
 
 // ---- elements by their number in row-major order
 
+/** All elements of each example in one dimension. */
+const rows = (x: Tensor): Tensor => x.reshape([x.shape[0], numelOf(x.shape.slice(1))]);
+
 /** The places of elements that are given as row-major numbers. */
 const placesOfTrue = (x: Tensor, numbers: Int32Array): Places =>
   numbered(x, fromElements(numbers, [numbers.length], 'int32'));
@@ -52,8 +58,14 @@ const Take: Primitive = primitive(
     collect(x, numbered(x, index), out);
     return out;
   },
-  [vjp((g, { shapes }, index) => writeInto(Put, true, filled(shapes[0], 0, g.dtype), [index, g]), 1), null],
+  [vjp((g, { shapes }, index) => intoZeros(Put, true, shapes[0], g.dtype, [index, g]), 1), null],
 );
+withBatchRule(Take, (_, inputs, batched) => {
+  if (!batched[0]) return run(Take, undefined, inputs);
+  const [x, index] = examplesOf(inputs, batched) as Tensor[];
+  const [lines, places] = [rows(x), rows(index)];
+  return lines.gather(1, fromFront(places, lines.shape[1])).reshape(index.shape);
+});
 /**
  * The elements of `x`, as if it had one dimension, whose indices are in `index`, in the shape of that (torch.take). Negative ones count
  * from the end.
@@ -74,6 +86,13 @@ const Put: Overwriting<boolean> = overwriting<boolean>(
     return vjp((g, _, index) => put(g, index, filled(index.shape, 0, g.dtype)), 1);
   },
 );
+withBatchRule(Put, (accumulate, inputs, batched) => {
+  const examples = examplesOf(inputs, batched) as Tensor[];
+  const [lines, index, source] = examples.map(rows);
+  const places = fromFront(index, lines.shape[1]);
+  const out = accumulate ? lines.scatterAdd(1, places, source) : lines.scatter(1, places, source);
+  return out.reshape(examples[0].shape);
+});
 /**
  * A copy of `x` in which the elements that `take(x, index)` gives are those of `source`, or with `accumulate` have them added
  * (torch.Tensor.put). `source` has as many elements as `index`. Of several for one place the last one counts; each gets the cotangent of
@@ -113,11 +132,19 @@ const MaskedSelect: Primitive = primitive(
     collect(x, placesOfTrue(x, numbers), out);
     return out;
   },
-  [
-    vjp((g, { shapes }, mask) => writeInto(MaskedScatter, undefined, filled(shapes[0], 0, g.dtype), [mask, g]), 1),
-    null,
-  ],
+  [vjp((g, { shapes }, mask) => intoZeros(MaskedScatter, undefined, shapes[0], g.dtype, [mask, g]), 1), null],
 );
+withBatchRule(MaskedSelect, (_, [x, mask], [, differs]) => {
+  if (differs) {
+    throw new AdjointError(
+      'unsupported',
+      'vmap: Attempted to vmap over `mask` in maskedSelect(x, mask). We cannot support this because for each example this would return ' +
+        'a differently shaped Tensor. Use where(mask, x, other) instead',
+    );
+  }
+  const numbers = numbersOfTrue(mask as Tensor);
+  return rows(x as Tensor).indexSelect(1, fromElements(numbers, [numbers.length], 'int32'));
+});
 /**
  * The elements of `x` where `mask` is true, after both were broadcast together, in one dimension (torch.masked_select).
  * @throws if the mask is not of dtype bool
@@ -150,12 +177,22 @@ const MaskedScatter: Overwriting<undefined> = overwriting<undefined>(
     vjp((g, _, mask) => g.maskedFill(mask, 0), 1),
     null,
     vjp((g, { shapes }, mask) => {
+      if (mask._lift) {
+        const rest = g.maskedFill(mask.logicalNot(), 0);
+        return intoZeros(Put, true, shapes[2], g.dtype, [numbersInMask(mask), rest]);
+      }
       const used = maskedSelect(g, mask);
-      return writeInto(Put, false, filled(shapes[2], 0, g.dtype), [arange(used.numel()), used]);
+      return intoZeros(Put, false, shapes[2], g.dtype, [arange(used.numel()), used]);
     }, 1),
   ],
   (x, mask) => x.expand(mask.shape).clone(),
 );
+composed(MaskedScatter, (_, x, mask, source) => {
+  return source.numel() === 0 ? x.expand(mask.shape) : where(mask, source.take(numbersInMask(mask)), x);
+});
+/** The number of each true element among them. */
+const numbersInMask = (mask: Tensor): Tensor => mask.reshape(-1).cumsum(0).sub(1).clampMin(0).reshape(mask.shape);
+
 /**
  * A copy of `x`, broadcast with `mask`, in which the elements where `mask` is true are those of `source` in row-major order, of which
  * there may be more than it takes (torch.Tensor.masked_scatter).

@@ -1,15 +1,17 @@
 /** What the items of `x.index(...)` pick, read and written. */
-import { apply, type Primitive, primitive, type Vjp, vjp } from '../../autograd/primitive.ts';
-import { filled } from '../../core/creation.ts';
+import { examplesOf } from '../../autograd/batch-rules.ts';
+import { apply, type Primitive, primitive, type Vjp, vjp, withBatchRule } from '../../autograd/primitive.ts';
+import { arange, filled } from '../../core/creation.ts';
 import type { Scalar } from '../../core/dtype.ts';
 import { broadcastShapes, type Shape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import { collect, deposit } from '../launch/gather.ts';
+import { where } from '../pointwise/where.ts';
 import { over } from '../view/part.ts';
 import { type IndexItem, type Located, locate } from './index-expression.ts';
-import { type Overwriting, overwriting, writeInto } from './overwriting.ts';
-import { type Places, picked, type Span } from './places.ts';
+import { intoZeros, type Overwriting, overwriting, writeInto } from './overwriting.ts';
+import { coverage, type Places, picked, type Span } from './places.ts';
 
 /** Index tensors for some dimensions of a tensor. */
 interface Picked {
@@ -59,9 +61,50 @@ const Index: Primitive<Picked> = {
     k > 0
       ? null
       : savingIndices(1, spans, (g, shape, indices) =>
-          writeInto(IndexPut, { spans, accumulate: true }, filled(shape, 0, g.dtype), [g, ...indices]),
+          intoZeros(IndexPut, { spans, accumulate: true }, shape, g.dtype, [g, ...indices]),
         ),
+  batch: (params, [x, ...indices], [differs, ...indicesDiffer]) => {
+    const { way, spans, all } = pickedInBatch(params, x as Tensor, differs, indices as Tensor[], indicesDiffer);
+    const out = apply(Index, { ...params, spans }, all);
+    return out.movedim(...way);
+  },
 };
+
+/**
+ * How indices pick from a batch of examples: the tensor and the indices to do it with at once, and where the dimension of the batch, and those
+ * of the indices, then are to go: `movedim(...way)`.
+ */
+function pickedInBatch(
+  { spans }: Picked,
+  x: Tensor,
+  differs: boolean,
+  indices: readonly Tensor[],
+  indicesDiffer: readonly boolean[],
+): { way: [from: number[], to: number[]]; spans: Span[]; all: Tensor[] } {
+  const { position } = coverage(spans);
+  const later = spans.map(({ dim, count }) => ({ dim: dim + 1, count }));
+  const ranks = indices.map((index, k) => index.ndim - Number(indicesDiffer[k]));
+  const rank = Math.max(...ranks);
+  if (!indicesDiffer.includes(true)) {
+    // the batch is a dimension that is not picked from
+    return { way: [[coverage(later).position > 0 ? 0 : rank], [0]], spans: later, all: [x, ...indices] };
+  }
+  const aligned = indices.map((index, k) => {
+    if (!indicesDiffer[k]) return index;
+    const [size, ...shape] = index.shape;
+    return index.reshape([size, ...new Array<number>(rank - ranks[k]).fill(1), ...shape]);
+  });
+  if (!differs) return { way: [[position], [0]], spans: [...spans], all: [x, ...aligned] };
+  // the number of the example is one more index
+  const [size] = x.shape;
+  const numbers = arange(size).reshape([size, ...new Array<number>(rank).fill(1)]);
+  const own = Array.from({ length: rank }, (_, k) => k + 1);
+  return {
+    way: [own, own.map((d) => d + position)],
+    spans: [{ dim: 0, count: 1 }, ...later],
+    all: [x, numbers, ...aligned],
+  };
+}
 
 const IndexPut: Overwriting<Picked> = overwriting<Picked>(
   'IndexPut',
@@ -79,6 +122,22 @@ const IndexPut: Overwriting<Picked> = overwriting<Picked>(
     );
   },
 );
+
+withBatchRule(IndexPut, (params, inputs, batched) => {
+  const [x, values] = examplesOf(inputs, batched) as Tensor[];
+  const indicesDiffer = batched.slice(2);
+  const indices = inputs.slice(2) as Tensor[];
+  const { way, spans, all } = pickedInBatch(params, x, true, indices, indicesDiffer);
+  const { covered, position } = coverage(params.spans);
+  const [size, ...example] = x.shape;
+  const common = indices.map(({ shape }, k) => (indicesDiffer[k] ? shape.slice(1) : shape)).reduce(broadcastShapes);
+  const shape = example.filter((_, d) => !covered.includes(d)).toSpliced(position, 0, ...common);
+  const [, ...own] = values.shape;
+  const aligned = values.reshape([size, ...new Array<number>(shape.length - own.length).fill(1), ...own]);
+  const [from, to] = way;
+  const written = aligned.expand([size, ...shape]).movedim(to, from);
+  return apply(IndexPut, { ...params, spans }, [all[0], written, ...all.slice(1)]);
+});
 
 /** `values` broadcast to the shape of what they are written to. */
 function fitted(values: Tensor, shape: Shape): Tensor {
@@ -106,6 +165,8 @@ export function writeItems(
   values: Tensor | Scalar,
   accumulate: boolean,
 ): Tensor {
+  const masked = replacedByMask(self, items, values, accumulate);
+  if (masked) return self.copy_(masked);
   const located = locate(self, checkItems(items));
   const { view, spans, indices } = located;
   const from = valuesFor(located, values);
@@ -122,10 +183,27 @@ export function replaceItems(
   values: Tensor | Scalar,
   accumulate: boolean,
 ): Tensor {
+  const masked = replacedByMask(x, items, values, accumulate);
+  if (masked) return masked;
   const located = locate(x, checkItems(items));
   const { view, spans, indices } = located;
   if (view !== x || spans.length === 0) return writeItems(x.clone(), items, values, accumulate);
   return apply(IndexPut, { spans, accumulate }, [x, valuesFor(located, values), ...indices]);
+}
+
+/** The same for a mask that stands for more than its elements, which cannot be read: one value for all that it picks. */
+function replacedByMask(
+  x: Tensor,
+  items: readonly IndexItem[],
+  values: Tensor | Scalar,
+  accumulate: boolean,
+): Tensor | null {
+  const [mask] = items;
+  if (items.length !== 1 || !(mask instanceof Tensor) || mask.dtype !== 'bool' || !mask._lift) return null;
+  if (values instanceof Tensor && values.numel() !== 1) return null;
+  const value = values instanceof Tensor ? values.reshape([]).to(x.dtype) : filled([], values, x.dtype);
+  const broadcast = mask.reshape([...mask.shape, ...new Array<number>(x.ndim - mask.ndim).fill(1)]);
+  return where(broadcast, accumulate ? x.add(value) : value, x);
 }
 
 function checkItems(items: readonly IndexItem[]): readonly IndexItem[] {

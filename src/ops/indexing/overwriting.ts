@@ -35,6 +35,20 @@ export function overwriting<P>(
 export const writeInto = <P>(operator: Overwriting<P>, params: P, self: Tensor, others: readonly Operand[]): Tensor =>
   applyInPlace(operator, params, self, others, () => operator.write(params, self, ...(others as Tensor[])));
 
+/** What such a primitive writes into zeros of this shape. */
+export function intoZeros<P>(
+  operator: Overwriting<P>,
+  params: P,
+  shape: Shape,
+  dtype: DType,
+  others: readonly Operand[],
+): Tensor {
+  const zeros = filled(shape, 0, dtype);
+  // zeros are the same for all examples, what is written need not be
+  const isLifted = others.some((x) => typeof x !== 'number' && x._lift !== null);
+  return isLifted ? apply(operator, params, [zeros, ...others]) : writeInto(operator, params, zeros, others);
+}
+
 /** Chooses, from the arguments of a call that it checks, the primitive to apply, its parameters and its inputs after the first. */
 type Selector<Params extends readonly unknown[], P> = (
   x: Tensor,

@@ -81,6 +81,13 @@ export interface Span {
   readonly count: number;
 }
 
+/** The dimensions that spans cover, and where those of the indices go: in their place if they are adjacent, else to the front. */
+export function coverage(spans: readonly Span[]): { covered: number[]; position: number } {
+  const covered = spans.flatMap(({ dim, count }) => Array.from({ length: count }, (_, k) => dim + k));
+  const adjacent = covered.every((d, k) => d === covered[0] + k);
+  return { covered, position: adjacent ? covered[0] : 0 };
+}
+
 /**
  * The places that index tensors, which broadcast to `common`, pick along dimensions of `x`, and the shape of what is picked: the
  * dimensions of the indices stay where those are that they index, if these are adjacent, and come first if they are not.
@@ -91,10 +98,8 @@ export function picked(
   indices: readonly Tensor[],
   common: Shape,
 ): { places: Places; shape: Shape } {
-  const covered = spans.flatMap(({ dim, count }) => Array.from({ length: count }, (_, k) => dim + k));
+  const { covered, position } = coverage(spans);
   const others = x.shape.map((_, d) => d).filter((d) => !covered.includes(d));
-  const adjacent = covered.every((d, k) => d === covered[0] + k);
-  const position = adjacent ? covered[0] : 0;
   const along = (index: Tensor): number[] =>
     zeros(others.length).toSpliced(position, 0, ...broadcastStrides(index.shape, index.strides, common));
   const own = spans.flatMap(({ dim, count }, k): Indices[] => {

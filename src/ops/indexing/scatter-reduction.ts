@@ -1,5 +1,7 @@
 /** The primitives that combine what comes together at one place: a sum, a product, a mean, the greatest or the least. */
-import { apply, primitive, result, type Vjp, vjp } from '../../autograd/primitive.ts';
+import { alongBatch, inFront } from '../../autograd/batch-rules.ts';
+import { everywhere } from '../../autograd/lift.ts';
+import { apply, type Primitive, primitive, result, type Vjp, vjp } from '../../autograd/primitive.ts';
 import { filled } from '../../core/creation.ts';
 import { type DType, isFloatingPoint } from '../../core/dtype.ts';
 import type { Shape } from '../../core/shape.ts';
@@ -9,7 +11,8 @@ import type { Combination } from '../../kernels/gather.ts';
 import { deposit } from '../launch/gather.ts';
 import { where } from '../pointwise/where.ts';
 import { type Overwriting, overwriting, shaped } from './overwriting.ts';
-import { along, numbersOfTrue, type Places, slices } from './places.ts';
+import { along, type Places, slices } from './places.ts';
+import { bySlices } from './slices-of-batches.ts';
 
 /** How an operator addresses places: gather and scatter with an index for each element, or whole slices. */
 interface Addressing {
@@ -17,6 +20,8 @@ interface Addressing {
   read(x: Tensor, dim: number, index: Tensor): Tensor;
   add(x: Tensor, dim: number, index: Tensor, src: Tensor): Tensor;
   clear(x: Tensor, dim: number, index: Tensor): Tensor;
+  /** Gives an operator its rule for batches. */
+  batch(operator: Primitive<number>, reduction: Reduction, includeSelf: boolean): void;
 }
 
 export type Reduction = 'sum' | 'prod' | 'mean' | 'amax' | 'amin';
@@ -29,14 +34,16 @@ const combinationOf: Record<Reduction, Combination> = {
   amin: 'min',
 };
 
-const FailTwice = primitive<string>('DelayedError', (_, x) => x.clone(), [
-  vjp((_, { params: name }) => {
-    throw new AdjointError(
-      'autograd',
-      `${name[0].toLowerCase()}${name.slice(1)}(): Double backward is unsupported for src when >1 zeros in src are scattered to the same position in self`,
-    );
-  }),
-]);
+const FailTwice = inFront(
+  primitive<string>('DelayedError', (_, x) => x.clone(), [
+    vjp((_, { params: name }) => {
+      throw new AdjointError(
+        'autograd',
+        `${name[0].toLowerCase()}${name.slice(1)}(): Double backward is unsupported for src when >1 zeros in src are scattered to the same position in self`,
+      );
+    }),
+  ]),
+);
 
 /** The primitive that combines all elements of `src` that come to one place, and with `includeSelf` the one that is there. */
 function reducing(name: string, at: Addressing, reduction: Reduction, includeSelf: boolean): Overwriting<number> {
@@ -124,13 +131,14 @@ function reducing(name: string, at: Addressing, reduction: Reduction, includeSel
           read(g.mul(others), dim, index, src.shape),
           read(g.mul(value), dim, index, src.shape).div(src.maskedFill(isZero, 1)),
         );
-        return numbersOfTrue(zeros.gt(1)).length === 0 ? own : apply(FailTwice, name, [own]);
+        return everywhere(zeros.le(1)) ? own : apply(FailTwice, name, [own]);
       },
       ...[0, 1, 2, result],
     ),
   ];
   const rules = { sum, mean, prod, amax: extreme, amin: extreme }[reduction]();
   const operator: Overwriting<number> = overwriting(name, write, rules);
+  at.batch(operator, reduction, includeSelf);
   return operator;
 }
 
@@ -151,6 +159,7 @@ export const scatterReduction = chosen('ScatterReduce', {
   read: (x, dim, index) => x.gather(dim, index),
   add: (x, dim, index, src) => x.scatterAdd(dim, index, src),
   clear: (x, dim, index) => x.scatter(dim, index, 0),
+  batch: (operator) => alongBatch(operator),
 });
 
 /** Reduces the slices that a vector of indices brings to one place. */
@@ -159,4 +168,8 @@ export const indexReduction = chosen('IndexReduce', {
   read: (x, dim, index) => x.indexSelect(dim, index),
   add: (x, dim, index, src) => x.indexAdd(dim, index, src),
   clear: (x, dim, index) => x.indexFill(dim, index, 0),
+  batch: (operator, reduction, includeSelf) =>
+    bySlices(operator, (dim, _, x, index, source) =>
+      apply(scatterReduction(reduction, includeSelf), dim, [x, index, source]),
+    ),
 });

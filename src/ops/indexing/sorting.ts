@@ -3,6 +3,7 @@
  * element that it was.
  */
 
+import { alongBatch } from '../../autograd/batch-rules.ts';
 import type { Gradients } from '../../autograd/node.ts';
 import { applySeveral, type Primitive, primitiveOfSeveral, result, vjp } from '../../autograd/primitive.ts';
 import { filled, fromElements } from '../../core/creation.ts';
@@ -42,21 +43,23 @@ function orderedIndices(x: Tensor, { dim, descending, from, to }: Selection): Te
 }
 
 const ordering = (name: string): Primitive<Selection> =>
-  primitiveOfSeveral<Selection>(
-    name,
-    (selection, x) => {
-      const { dim, drop } = selection;
-      const indices = orderedIndices(x, selection);
-      const results = [x.gather(dim, indices), indices];
-      return drop && x.ndim > 0 ? results.map((r) => r.squeeze(dim)) : results;
-    },
-    [
-      vjp<Selection, Gradients>(([g], { params: { dim, drop }, shapes }, indices) => {
-        if (!g) return null;
-        const [own, at] = drop && shapes[0].length > 0 ? [g.unsqueeze(dim), indices.unsqueeze(dim)] : [g, indices];
-        return filled(shapes[0], 0, g.dtype).scatterAdd_(dim, at, own);
-      }, result - 1),
-    ],
+  alongBatch(
+    primitiveOfSeveral<Selection>(
+      name,
+      (selection, x) => {
+        const { dim, drop } = selection;
+        const indices = orderedIndices(x, selection);
+        const results = [x.gather(dim, indices), indices];
+        return drop && x.ndim > 0 ? results.map((r) => r.squeeze(dim)) : results;
+      },
+      [
+        vjp<Selection, Gradients>(([g], { params: { dim, drop }, shapes }, indices) => {
+          if (!g) return null;
+          const [own, at] = drop && shapes[0].length > 0 ? [g.unsqueeze(dim), indices.unsqueeze(dim)] : [g, indices];
+          return filled(shapes[0], 0, g.dtype).scatterAdd(dim, at, own);
+        }, result - 1),
+      ],
+    ),
   );
 
 function applyOrdering(operator: Primitive<Selection>, selection: Selection, x: Tensor): ValuesAndIndices {

@@ -10,7 +10,10 @@ export function stage(t: Tensor): number {
   const { storage } = t;
   const size = bytesOf[t.dtype];
   if (storage.array === null) {
-    if (storage.address < 0) storage.elements(); // says why there are none
+    if (storage.address < 0) {
+      usedSlots = 0;
+      storage.elements(); // says why there are none
+    }
     return storage.address + t.offset * size;
   }
   const address = slots + slotBytes * usedSlots++;

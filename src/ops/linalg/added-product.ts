@@ -2,7 +2,8 @@
  * A product added to something: beta * x + alpha * (a b), where x is broadcast to the shape of the product. With beta 0, x is not read and
  * may hold nan or infinity. All have one dtype. In place, the result is written over x, which must have its shape.
  */
-import { apply, applyInPlace, type Primitive, primitive, vjp, withBatchRule } from '../../autograd/primitive.ts';
+import { composed } from '../../autograd/batch-rules.ts';
+import { apply, applyInPlace, type Primitive, primitive, vjp } from '../../autograd/primitive.ts';
 import { isFloatingPoint, type Scalar } from '../../core/dtype.ts';
 import { named } from '../../core/named.ts';
 import { type Shape, sameShape, showShape } from '../../core/shape.ts';
@@ -13,7 +14,7 @@ import { launchPointwise, type PointwiseCode } from '../launch/pointwise.ts';
 import { multiply } from '../launch/product.ts';
 import { mul } from '../pointwise/pointwise.ts';
 import { expand, permute, reshape, t } from '../view/view.ts';
-import { matmul, mm, mv, outer } from './linalg.ts';
+import { mm, mv, outer } from './linalg.ts';
 import {
   bmmShape,
   checkOperands,
@@ -47,12 +48,14 @@ const scale = (x: Tensor, factor: number): Tensor => (factor === 1 ? x : mul(x, 
 
 /**
  * @param product a new tensor
+ * @param multiplied the product as operators that have rules for batches
  * @param toA the cotangent of `a` from that of the product, and likewise `toB`
  */
 function addition(
   name: string,
   shape: Addition['shape'],
   product: (a: Tensor, b: Tensor) => Tensor,
+  multiplied: (a: Tensor, b: Tensor) => Tensor,
   toA: (g: Tensor, b: Tensor) => Tensor,
   toB: (g: Tensor, a: Tensor) => Tensor,
 ): Addition {
@@ -70,7 +73,11 @@ function addition(
     vjp<Scales>((g, { params }, b) => scale(toA(g, b), params.alpha), 2),
     vjp<Scales>((g, { params }, a) => scale(toB(g, a), params.alpha), 1),
   ];
-  return { name, shape, primitive: primitive(capitalised, forward, rules) };
+  const operator = composed(primitive(capitalised, forward, rules), ({ beta, alpha }, x, a, b) => {
+    const scaledProduct = scale(multiplied(a, b), alpha);
+    return beta === 0 ? scaledProduct : scaledProduct.add(scale(x, beta));
+  });
+  return { name, shape, primitive: operator };
 }
 
 function scalesOf(name: string, x: Tensor, beta: Scalar, alpha: Scalar): Scales {
@@ -110,17 +117,10 @@ const Addmm = addition(
   'addmm',
   (a, b) => mmShape('addmm', a, b),
   multiply,
+  mm,
   (g, b) => mm(g, t(b)),
   (g, a) => mm(t(a), g),
 );
-withBatchRule(Addmm.primitive, ({ beta, alpha }, inputs, [batched]) => {
-  const [x, a, b] = inputs as readonly Tensor[];
-  const product = scale(matmul(a, b), alpha);
-  if (beta === 0) return product;
-  const [size, ...example] = x.shape;
-  const ones = new Array<number>(Math.max(2 - example.length, 0)).fill(1);
-  return product.add(scale(batched ? reshape(x, [size, ...ones, ...example]) : x, beta));
-});
 const matrices = ['mat1', 'mat2', 'beta', 'alpha'] as const;
 /** beta * x + alpha * mat1 mat2 for matrices [m, k] and [k, n] (torch.addmm). */
 export const addmm = named('addmm', matrices, (x: Tensor, ...rest: Operands) => added(Addmm, x, ...rest));
@@ -131,6 +131,7 @@ const Addmv = addition(
   'addmv',
   (a, b) => mvShape('addmv', a, b),
   multiplyVector,
+  mv,
   (g, b) => outer(g, b),
   (g, a) => mv(t(a), g),
 );
@@ -146,6 +147,7 @@ const Baddbmm = addition(
   'baddbmm',
   (a, b) => bmmShape('baddbmm', a, b),
   multiply,
+  multiplyBatches,
   (g, b) => multiplyBatches(g, transposed(b)),
   (g, a) => multiplyBatches(transposed(a), g),
 );
@@ -165,6 +167,7 @@ const Addbmm = addition(
     const [batch, m, k] = a.shape;
     return multiply(reshape(permute(a, 1, 0, 2), [m, batch * k]), reshape(b, [batch * k, b.shape[2]]));
   },
+  (a, b) => multiplyBatches(a, b).sum(0, false, a.dtype),
   (g, b) => multiplyBatches(ofEach(g, b), transposed(b)),
   (g, a) => multiplyBatches(transposed(a), ofEach(g, a)),
 );
@@ -180,6 +183,7 @@ const Addr = addition(
     checkRank('addr', 'vec2', b, 1);
     return [a.shape[0], b.shape[0]];
   },
+  outer,
   outer,
   (g, b) => mv(g, b),
   (g, a) => mv(t(g), a),

@@ -2,6 +2,7 @@
  * Pointwise operators: a scalar expression for each element of broadcast operands. The derivative is an expression as well, so the
  * backward of a pointwise operator is one kernel, and a pointwise operator itself, that can be differentiated in turn.
  */
+import { alignExamples } from '../../autograd/batch-rules.ts';
 import { mode } from '../../autograd/modes.ts';
 import { apply, applyInPlace, type Operand, type Primitive, result, type Vjp } from '../../autograd/primitive.ts';
 import { zerosLike } from '../../core/creation.ts';
@@ -57,8 +58,8 @@ function codeOf(root: Expr): PointwiseCode {
  */
 export class Pointwise implements Primitive<undefined> {
   readonly name: string;
-  readonly diagonal = true;
   operands?: Primitive['operands'];
+  readonly diagonal = true;
   private readonly arity: number;
   private readonly root: Expr;
   private readonly options: PointwiseOptions;
@@ -120,13 +121,30 @@ export class Pointwise implements Primitive<undefined> {
   }
 
   /** The dtype to compute in, and that of the result. */
-  private dtypes(operands: readonly Operand[]): { compute: DType; out: DType } {
+  private dtypes(operands: readonly (number | Pick<Tensor, 'dtype' | 'shape'>)[]): { compute: DType; out: DType } {
     const { conditions = [], cast = [], domain } = this.options;
     const passive = conditions.length + cast.length > 0;
     const numbers = passive ? operands.filter((_, k) => !conditions.includes(k) && !cast.includes(k)) : operands;
     let compute = resultType(numbers);
     if (domain === 'floating' && !isFloatingPoint(compute)) compute = getDefaultDtype();
     return { compute, out: this.root.logical ? 'bool' : compute };
+  }
+
+  /** The operands are promoted as those of one example are: what has no dimensions there has one here. */
+  batch(_: undefined, inputs: readonly Operand[], batched: readonly boolean[]): Tensor {
+    const { conditions = [], cast = [] } = this.options;
+    const examples = inputs.map((x, k) =>
+      batched[k] && x instanceof Tensor ? { dtype: x.dtype, shape: x.shape.slice(1) } : x,
+    );
+    const aligned = alignExamples(inputs, batched);
+    const { compute } = this.dtypes(examples);
+    if (this.dtypes(aligned).compute === compute) return apply(this, undefined, aligned);
+    const isPassive = (k: number): boolean => conditions.includes(k) || cast.includes(k);
+    return apply(
+      this,
+      undefined,
+      aligned.map((x, k) => (x instanceof Tensor && !isPassive(k) ? x.to(compute) : x)),
+    );
   }
 
   vjp(k: number): Vjp<undefined> | null {

@@ -5,6 +5,7 @@
  * Every function broadcasts its operands, promotes their dtypes as PyTorch does and returns a new tensor. The functions of a real number
  * give floating results for integers.
  */
+import { everywhere } from '../../autograd/lift.ts';
 import { isFloatingPoint, type Scalar } from '../../core/dtype.ts';
 import { named } from '../../core/named.ts';
 import { showShape } from '../../core/shape.ts';
@@ -275,10 +276,7 @@ function checkScale(name: string, scale: number, ...operands: Operand[]): number
 /** Whether the operands are all integers, and so are divided as such; throws if one then divides by zero. */
 function integral(x: Operand, other: Operand): boolean {
   if (!isWhole(x) || !isWhole(other)) return false;
-  const hasZero =
-    other instanceof Tensor
-      ? !(other.toTypedArray() as Float64Array).every((v) => Number(v) !== 0)
-      : Number(other) === 0;
+  const hasZero = other instanceof Tensor ? !everywhere(other.ne(0)) : Number(other) === 0;
   if (hasZero)
     throw new AdjointError(
       'argument',

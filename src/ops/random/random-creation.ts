@@ -1,5 +1,6 @@
 /** Tensors of random numbers, and the seed of the generator that all of them come from unless told otherwise. */
-import { apply, primitive, vjp } from '../../autograd/primitive.ts';
+import { drawn, everywhere } from '../../autograd/lift.ts';
+import { type Operand, primitive, vjp } from '../../autograd/primitive.ts';
 import {
   byName,
   fromElements,
@@ -12,11 +13,11 @@ import {
 import { type DType, getDefaultDtype } from '../../core/dtype.ts';
 import { defaultGenerator, type Generator } from '../../core/generator.ts';
 import { checkOptions, isOptions } from '../../core/options.ts';
-import { broadcastShapes, checkSize, toShape } from '../../core/shape.ts';
+import { broadcastShapes, checkSize, type Shape, toShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import { normal_, uniform_ } from './random.ts';
-import { drawIntegers, type GeneratorOption, generatorOf, laidOutLike } from './sampling.ts';
+import { apart, applyApart, drawIntegers, type GeneratorOption, generatorOf, laidOutLike } from './sampling.ts';
 
 /** What random factories take last. */
 export interface RandomTensorOptions extends TensorOptions {
@@ -45,16 +46,25 @@ type Fill = (x: Tensor, source: Generator) => Tensor;
 const normally = (x: Tensor, generator: Generator): Tensor => normal_(x, { generator });
 const uniformly = (x: Tensor, generator: Generator): Tensor => uniform_(x, { generator });
 
+/** A tensor of this shape, filled: with one draw for every example of a batch that is to have its own. */
+const drawnOf = (shape: Shape, dtype: DType, source: Generator, fill: Fill): Tensor =>
+  drawn([], (_, batch) => fill(Tensor.empty([...batch, ...shape], dtype), source));
+
 function ofSizes(call: string, args: readonly unknown[], fill: Fill): Tensor {
   const { shape, options } = readSizes(args);
   const { dtype, requiresGrad, source } = readRandomOptions(call, options, getDefaultDtype());
-  return leaf(fill(Tensor.empty(shape, dtype), source), requiresGrad);
+  return leaf(drawnOf(shape, dtype, source, fill), requiresGrad);
 }
 
 function like(call: string, x: Tensor, options: RandomTensorOptions | undefined, fill: Fill): Tensor {
   if (!(x instanceof Tensor)) throw new AdjointError('argument', `${call}: expected a Tensor, got ${show(x)}`);
   const { dtype, requiresGrad, source } = readRandomOptions(call, options, x.dtype);
-  return leaf(fill(laidOutLike(x, dtype), source), requiresGrad);
+  const make = (batch: Shape): Tensor =>
+    batch.length === 0 ? laidOutLike(x, dtype) : Tensor.empty([...batch, ...x.shape], dtype);
+  return leaf(
+    drawn([], (_, batch) => fill(make(batch), source)),
+    requiresGrad,
+  );
 }
 
 /** Random numbers from the uniform distribution on [0, 1) (torch.rand): `rand(2, 3)`, `rand([2, 3], { dtype: 'float64' })`. */
@@ -111,7 +121,7 @@ export function randint(...args: readonly unknown[]): Tensor {
     );
   }
   const fill = integers(low as Integer, high as Integer);
-  return leaf(fill(Tensor.empty(toShape([size]), dtype), source), requiresGrad);
+  return leaf(drawnOf(toShape([size]), dtype, source, fill), requiresGrad);
 }
 
 /** `randint` of the shape, dtype and memory order of `x` (torch.randint_like): `randintLike(x, 10)`, `randintLike(x, -5, 5)`. */
@@ -125,22 +135,33 @@ export function randintLike(x: Tensor, ...args: readonly unknown[]): Tensor {
 /** The integers from 0 to n - 1 in random order, int64 unless told otherwise (torch.randperm). */
 export function randperm(n: number, options?: RandomTensorOptions): Tensor {
   const { dtype, requiresGrad, source } = readRandomOptions('randperm', options, 'int64');
-  const out = Tensor.empty([checkSize(n, 'randperm: n')], dtype);
-  source.randperm(out.storage.elements());
-  return leaf(out, requiresGrad);
+  const shape = [checkSize(n, 'randperm: n')];
+  const shuffle = (x: Tensor): Tensor => {
+    const elements = x.storage.elements();
+    for (let end = n; end <= elements.length && n > 0; end += n) source.randperm(elements.subarray(end - n, end));
+    return x;
+  };
+  return leaf(drawnOf(shape, dtype, source, shuffle), requiresGrad);
 }
 
-/** Standard normal numbers times `std` plus `mean`; drawn independently of both, so that the gradient is 0. */
-const Normal = primitive<Generator>(
-  'Normal',
-  (generator, mean, std) => {
-    if (typeof mean === 'number')
-      return normal_(Tensor.empty(std.shape, std.dtype), { generator }).mul_(std).add_(mean);
-    if (typeof std === 'number') return normal_(Tensor.empty(mean.shape, mean.dtype), 0, std, generator).add_(mean);
-    const out = Tensor.empty(broadcastShapes(mean.shape, std.shape), mean.dtype);
-    return normal_(out, { generator }).mul_(std).add_(mean);
-  },
-  [vjp((g) => zerosLike(g)), vjp((g) => zerosLike(g))],
+/** Standard normal numbers times `std` plus `mean`. */
+function drawNormal(generator: Generator, mean: Operand, std: Operand): Tensor {
+  if (typeof mean === 'number') {
+    const { shape, dtype } = std as Tensor;
+    return normal_(Tensor.empty(shape, dtype), { generator }).mul_(std).add_(mean);
+  }
+  if (typeof std === 'number') return normal_(Tensor.empty(mean.shape, mean.dtype), 0, std, generator).add_(mean);
+  const out = Tensor.empty(broadcastShapes(mean.shape, std.shape), mean.dtype);
+  return normal_(out, { generator }).mul_(std).add_(mean);
+}
+
+/** Drawn independently of both moments, so that the gradient is 0. */
+const Normal = apart(
+  primitive<Generator>('Normal', (generator, mean, std, numbers = drawNormal(generator, mean, std)) => numbers, [
+    vjp((g) => zerosLike(g)),
+    vjp((g) => zerosLike(g)),
+    null,
+  ]),
 );
 
 /**
@@ -168,13 +189,22 @@ export function normal(...args: readonly unknown[]): Tensor {
     const { dtype, requiresGrad, source } = readRandomOptions('normal', options, getDefaultDtype());
     if (size === undefined)
       throw new AdjointError('argument', 'normal: two numbers need a size, as in normal(0, 1, [2, 3])');
-    return leaf(normal_(Tensor.empty(toShape([size]), dtype), mean, std, source), requiresGrad);
+    const fill = (x: Tensor): Tensor => normal_(x, mean, std, source);
+    return leaf(drawnOf(toShape([size]), dtype, source, fill), requiresGrad);
   }
   if (options) checkOptions('normal', options, ['generator']);
   const source = generatorOf('normal', options?.generator);
-  if (std instanceof Tensor && Array.from(std.toTypedArray(), Number).some((v) => v < 0))
+  if (std instanceof Tensor && !everywhere(std.lt(0).logicalNot()))
     throw new AdjointError('argument', 'normal expects all elements of std >= 0.0');
-  return apply(Normal, source, [mean, std]);
+  return applyApart(Normal, source, [mean, std], (moments, batch) => {
+    const own = (x: Tensor): Shape => x.shape.slice(batch.length);
+    const rank = Math.max(...moments.map((x) => (typeof x === 'number' ? 0 : own(x).length)));
+    const aligned = moments.map((x) => {
+      if (typeof x === 'number' || batch.length === 0) return x;
+      return x.reshape([...batch, ...new Array<number>(rank - own(x).length).fill(1), ...own(x)]);
+    });
+    return drawNormal(source, aligned[0], aligned[1]);
+  });
 }
 
 /**

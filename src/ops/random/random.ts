@@ -4,26 +4,56 @@
  * A tensor is filled in the order of its memory: the elements of a transposed matrix are drawn column by column. `generator` is the source;
  * by default the one that `manualSeed` seeds. What is drawn does not depend on what was there, so the gradient is 0.
  */
-import { apply, applyInPlace, type Primitive, primitive, vjp } from '../../autograd/primitive.ts';
-import { zerosLike } from '../../core/creation.ts';
+import { drawn } from '../../autograd/lift.ts';
+import { applyInPlace, interpreter, type Operand, type Primitive, primitive, vjp } from '../../autograd/primitive.ts';
+import { emptyLike, zerosLike } from '../../core/creation.ts';
 import { type DType, isFloatingPoint } from '../../core/dtype.ts';
 import type { Generator } from '../../core/generator.ts';
 import { named } from '../../core/named.ts';
 import { checkOptions, isOptions } from '../../core/options.ts';
-import { checkSize, isContiguous, showShape } from '../../core/shape.ts';
+import { checkSize, isContiguous, type Shape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError } from '../../errors.ts';
 import type { TypedArray } from '../../kernels/element.ts';
-import { drawIntegers, fillInMemoryOrder, type GeneratorOption, generatorOf, memoryOrder } from './sampling.ts';
+import {
+  apart,
+  applyApart,
+  drawIntegers,
+  fillInMemoryOrder,
+  type GeneratorOption,
+  generatorOf,
+  memoryOrder,
+} from './sampling.ts';
 
 type FloatArray = Extract<TypedArray, Float32Array | Float64Array>;
 type LongArray = Extract<TypedArray, BigInt64Array>;
 
-const sampler = (name: string): Primitive => primitive(name, (_, x) => x, [vjp((g) => zerosLike(g))]);
+/** Of the tensor that is filled and, where the numbers have been drawn apart, of these. */
+const sampler = (name: string): Primitive =>
+  apart(primitive(name, (_, x, numbers = x) => numbers.expand(x.shape), [vjp((g) => zerosLike(g)), null]));
+
+/**
+ * Fills `self` in place.
+ * @param draw fills a tensor with numbers; it takes the inputs as they are for the examples of a batch, if these are to have their own
+ */
+function fillWith(
+  operator: Primitive,
+  self: Tensor,
+  inputs: readonly Operand[],
+  draw: (out: Tensor, inputs: readonly Operand[]) => void,
+): Tensor {
+  if (!interpreter.current) return applyInPlace(operator, undefined, self, [], () => draw(self, inputs));
+  const make = (given: readonly Operand[], batch: Shape): Tensor => {
+    const out = Tensor.empty([...batch, ...self.shape], self.dtype);
+    draw(out, given);
+    return out;
+  };
+  return applyInPlace(operator, undefined, self, [drawn(inputs, make, self)]);
+}
 
 /** Fills `self` in place by way of `sample`. */
 const fill = (operator: Primitive, self: Tensor, sample: (out: TypedArray) => void): Tensor =>
-  applyInPlace(operator, undefined, self, [], () => fillInMemoryOrder(self, sample));
+  fillWith(operator, self, [], (out) => fillInMemoryOrder(out, sample));
 
 function checkFloating(call: string, x: Tensor): void {
   if (!isFloatingPoint(x.dtype)) {
@@ -60,8 +90,10 @@ export const normal_ = named(
   (self: Tensor, mean: number = 0, std: number = 1, generator?: GeneratorOption): Tensor => {
     checkFloating('normal_', self);
     const source = generatorOf('normal_', generator);
-    const contiguous = isContiguous(self.shape, self.strides);
-    return fill(Normal, self, (out) => source.normal(out as FloatArray, mean, std, contiguous));
+    return fillWith(Normal, self, [], (x) => {
+      const contiguous = isContiguous(x.shape, x.strides);
+      fillInMemoryOrder(x, (out) => source.normal(out as FloatArray, mean, std, contiguous));
+    });
   },
 );
 
@@ -96,22 +128,27 @@ export const bernoulli_ = named(
   ['p', 'generator'],
   (self: Tensor, p: Tensor | number = 0.5, generator?: GeneratorOption): Tensor => {
     const source = generatorOf('bernoulli_', generator);
-    return applyInPlace(Bernoulli, undefined, self, [], () => {
-      const each = p instanceof Tensor ? probabilities('bernoulli_', p.expand(self.shape), self) : p;
-      fillInMemoryOrder(self, (out) => source.bernoulli(out, each));
+    // of the shape of what is filled, so that those of the examples of a batch are, too
+    const wanted = p instanceof Tensor ? p.expand(self.shape) : p;
+    return fillWith(Bernoulli, self, [wanted], (x, [of]) => {
+      const each = typeof of === 'number' ? of : probabilities('bernoulli_', of, x);
+      fillInMemoryOrder(x, (out) => source.bernoulli(out, each));
     });
   },
 );
 
-const BernoulliOf = primitive<Generator>(
-  'Bernoulli',
-  (source, x) => {
-    const out = Tensor.empty(x.shape, x.dtype);
-    const each = probabilities('bernoulli', x, out);
-    fillInMemoryOrder(out, (elements) => source.bernoulli(elements, each));
-    return out;
-  },
-  [vjp((g) => zerosLike(g))],
+function drawBernoulli(source: Generator, x: Tensor): Tensor {
+  const out = Tensor.empty(x.shape, x.dtype);
+  const each = probabilities('bernoulli', x, out);
+  fillInMemoryOrder(out, (elements) => source.bernoulli(elements, each));
+  return out;
+}
+
+const BernoulliOf = apart(
+  primitive<Generator>('Bernoulli', (source, x, numbers = drawBernoulli(source, x)) => numbers, [
+    vjp((g) => zerosLike(g)),
+    null,
+  ]),
 );
 /**
  * 1 with the probability that each element of `x` says and 0 otherwise, in the dtype of `x` (torch.bernoulli). Given a number `p`, that
@@ -123,9 +160,8 @@ export const bernoulli = named(
   ['p', 'generator'],
   (x: Tensor, p?: number | null, generator?: GeneratorOption): Tensor => {
     const source = generatorOf('bernoulli', generator);
-    return typeof p === 'number'
-      ? bernoulli_(Tensor.empty(x.shape, x.dtype), p, source)
-      : apply(BernoulliOf, source, [x]);
+    if (typeof p === 'number') return drawn([x], ([like]) => bernoulli_(emptyLike(like as Tensor), p, source));
+    return applyApart(BernoulliOf, source, [x], ([of]) => drawBernoulli(source, of as Tensor));
   },
 );
 
@@ -161,9 +197,7 @@ export function random_(
   const bounds = (options ? args.slice(0, -1) : args) as (Integer | null | undefined)[];
   const [from, to] = bounds.length < 2 ? [0, bounds[0]] : bounds;
   const source = generatorOf('random_', (options as RandomOptions | undefined)?.generator);
-  return applyInPlace(Random, undefined, self, [], () =>
-    drawIntegers(self, from as Integer, to ?? integerEnds[self.dtype], source),
-  );
+  return fillWith(Random, self, [], (x) => drawIntegers(x, from as Integer, to ?? integerEnds[x.dtype], source));
 }
 
 /**
@@ -182,16 +216,14 @@ export const multinomial = named(
     if (checkSize(numSamples, 'numSamples') === 0) {
       throw new AdjointError('argument', 'multinomial: cannot sample n_sample <= 0 samples');
     }
-    const weights = x.toTypedArray() as FloatArray;
-    const out = Tensor.empty([...x.shape.slice(0, -1), numSamples], 'int64');
-    const categories = x.shape[x.ndim - 1];
-    generatorOf('multinomial', generator).multinomial(
-      out.storage.elements() as LongArray,
-      weights,
-      categories,
-      numSamples,
-      replacement,
-    );
-    return out;
+    const source = generatorOf('multinomial', generator);
+    return drawn([x], ([given]) => {
+      const rows = given as Tensor;
+      const weights = rows.toTypedArray() as FloatArray;
+      const out = Tensor.empty(rows.shape.with(-1, numSamples), 'int64');
+      const categories = rows.shape[rows.ndim - 1];
+      source.multinomial(out.storage.elements() as LongArray, weights, categories, numSamples, replacement);
+      return out;
+    });
   },
 );

@@ -1,4 +1,7 @@
 /** What random operators share: where the numbers come from, and in which order they go into a tensor. */
+import { composed } from '../../autograd/batch-rules.ts';
+import { type Draw, drawn } from '../../autograd/lift.ts';
+import { apply, interpreter, type Operand, type Primitive } from '../../autograd/primitive.ts';
 import { defaultGenerator, Generator } from '../../core/generator.ts';
 import { contiguousStrides, isContiguous, type Shape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
@@ -14,6 +17,20 @@ export function generatorOf(call: string, generator: GeneratorOption): Generator
   if (generator instanceof Generator) return generator;
   throw new AdjointError('argument', `${call}: generator must be a Generator, got ${show(generator)}`);
 }
+
+/**
+ * For an operator that draws what it gives, or gives what has been drawn apart, by the rules of the transforms under way, where that comes
+ * as its last input.
+ */
+export const apart = <P>(operator: Primitive<P>): Primitive<P> => composed(operator);
+
+/** Applies such an operator. */
+export const applyApart = <P>(
+  operator: Primitive<P>,
+  params: P,
+  inputs: readonly Operand[],
+  make: Draw['make'],
+): Tensor => apply(operator, params, interpreter.current ? [...inputs, drawn(inputs, make)] : inputs);
 
 /** The dimensions in the order in which memory is walked through: that of the smallest stride is the last, which runs fastest. */
 export function memoryOrder({ shape, strides }: { shape: Shape; strides: Shape }): number[] {

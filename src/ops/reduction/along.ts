@@ -1,5 +1,5 @@
 /** What operators along dimensions share: the shapes of their results, and the way of a cotangent back to the shape of the input. */
-import { type OperatorNode, type Primitive, run, withBatchRule } from '../../autograd/primitive.ts';
+import type { OperatorNode } from '../../autograd/primitive.ts';
 import { arange } from '../../core/creation.ts';
 import { checkDType, type DType, isFloatingPoint } from '../../core/dtype.ts';
 import { type Shape, showShape } from '../../core/shape.ts';
@@ -27,10 +27,6 @@ export const reducedShape = (shape: Shape, { dims, keepdim }: Along): number[] =
 
 /** How many elements each result is made of. */
 export const reducedCount = (shape: Shape, { dims }: Along): number => dims.reduce((n, d) => n * shape[d], 1);
-
-/** A reduction that is carried out on a batch by leaving the batch's dimension alone. */
-export const reducesExamples = <P extends Along>(operator: Primitive<P>): Primitive<P> =>
-  withBatchRule(operator, (along, inputs) => run(operator, { ...along, dims: along.dims.map((d) => d + 1) }, inputs));
 
 /** A tensor shaped as a result, with the reduced dimensions as 1 again; without dimensions it broadcasts as it is. */
 export const restored = (r: Tensor, { shapes: [shape], params }: OperatorNode<Along>): Tensor =>

@@ -1,4 +1,5 @@
 /** The greatest and the least of elements, and where they stand. NaN is both. */
+import { alongBatch } from '../../autograd/batch-rules.ts';
 import {
   apply,
   applySeveral,
@@ -36,7 +37,7 @@ function reduce(seek: Seek, x: Tensor, along: Along): Tensor {
 }
 
 const alongDims = (name: string, seek: Seek, rule: typeof toEqual): Primitive<Along> =>
-  primitive<Along>(name, (along, x) => reduce(seek, x, along), [vjp(rule, 0, result)]);
+  alongBatch(primitive<Along>(name, (along, x) => reduce(seek, x, along), [vjp(rule, 0, result)]));
 
 const dimsReduction = (call: string, operator: Primitive<Along>) =>
   named(call, ['dim', 'keepdim'], (x: Tensor, dim: Dims = null, keepdim: boolean = false): Tensor => {
@@ -53,10 +54,8 @@ export const amax = dimsReduction('amax', alongDims('Amax', 'max', toEqual));
 /** The least element along `dim`, one or several dimensions, or of all; otherwise as `amax` (torch.amin). */
 export const amin = dimsReduction('amin', alongDims('Amin', 'min', toEqual));
 
-const Aminmax: Primitive<Along> = primitiveOfSeveral<Along>(
-  'Aminmax',
-  (along, x) => [reduce('min', x, along), reduce('max', x, along)],
-  [
+const Aminmax = alongBatch(
+  primitiveOfSeveral<Along>('Aminmax', (along, x) => [reduce('min', x, along), reduce('max', x, along)], [
     vjp(
       ([gMin, gMax], node, x, min, max) => {
         const low = gMin && toEqual(gMin, node, x, min);
@@ -67,7 +66,7 @@ const Aminmax: Primitive<Along> = primitiveOfSeveral<Along>(
       result,
       result - 1,
     ),
-  ],
+  ]),
 );
 /**
  * The least and the greatest element along `dim`, or of all (torch.aminmax). Gradients are shared equally among equals.
@@ -96,9 +95,11 @@ function extremumAlong(seek: Seek, x: Tensor, { dims: [dim = 0], keepdim }: Alon
 }
 
 const selecting = (name: string, seek: Seek): Primitive<Along> =>
-  primitiveOfSeveral<Along>(name, (along, x) => extremumAlong(seek, x, along), [
-    vjp(([g], node, indices) => toPosition(g, node, indices), result - 1),
-  ]);
+  alongBatch(
+    primitiveOfSeveral<Along>(name, (along, x) => extremumAlong(seek, x, along), [
+      vjp(([g], node, indices) => toPosition(g, node, indices), result - 1),
+    ]),
+  );
 
 /** The three forms of `max` and `min`. */
 export interface ExtremumForms {
@@ -147,16 +148,18 @@ export const max = extremum('max', alongDims('MaxBackward1', 'max', toEqualOrNan
 /** The least element; otherwise as `max` (torch.min). */
 export const min = extremum('min', alongDims('MinBackward1', 'min', toEqualOrNan), selecting('Min', 'min'), minimum);
 
-const positionOf = (call: string, seek: Seek) =>
-  named(call, ['dim', 'keepdim'], (x: Tensor, dim: number | null = null, keepdim: boolean = false): Tensor => {
+const positionOf = (call: string, seek: Seek) => {
+  const operator = alongBatch(primitive<Along>(call, (along, x) => extremumAlong(seek, x, along)[1], [null]));
+  return named(call, ['dim', 'keepdim'], (x: Tensor, dim: number | null = null, keepdim: boolean = false): Tensor => {
     if (x.dtype === 'bool')
       throw new AdjointError('dtype', `${call}(): does not support bool input; convert with to('uint8')`);
     const dims = checkDims(dim, x.ndim);
     checkSome(call, x, dim, dims);
-    if (dim !== null) return extremumAlong(seek, x, { dims, keepdim })[1];
-    const [, index] = extremumAlong(seek, x.detach().reshape(-1), { dims: [0], keepdim: false });
+    if (dim !== null) return apply(operator, { dims, keepdim }, [x]);
+    const index = apply(operator, { dims: [0], keepdim: false }, [x.detach().reshape(-1)]);
     return keepdim ? index.reshape(x.shape.map(() => 1)) : index;
   });
+};
 
 /**
  * The position of the greatest element along `dim`, or in all elements in row-major order: the first among equals (torch.argmax). An int64

@@ -1,4 +1,6 @@
 /** Medians, quantiles and modes: elements at a place in the order of all, in which NaN comes last. */
+import { alongBatch } from '../../autograd/batch-rules.ts';
+import { everywhere } from '../../autograd/lift.ts';
 import {
   apply,
   applySeveral,
@@ -37,16 +39,28 @@ function middle(x: Tensor, dim: number, ignoresNan: boolean): [Tensor, Tensor] {
 }
 
 const ofAll = (name: string, ignoresNan: boolean): Primitive<Along> =>
-  primitive<Along>(name, (_, x) => middle(x.reshape(-1), 0, ignoresNan)[0].reshape([]), [vjp(toEqualOrNan, 0, result)]);
+  alongBatch(
+    primitive<Along>(
+      name,
+      ({ dims }, x) => {
+        // all but the dimension of a batch
+        const batch = x.shape.slice(0, x.ndim - dims.length);
+        return middle(x.reshape([...batch, -1]), batch.length, ignoresNan)[0].reshape(batch);
+      },
+      [vjp(toEqualOrNan, 0, result)],
+    ),
+  );
 
 const ofDim = (name: string, choose: (x: Tensor, dim: number) => [Tensor, Tensor]): Primitive<Along> =>
-  primitiveOfSeveral<Along>(
-    name,
-    ({ dims: [dim = 0], keepdim }, x) => {
-      const found = choose(x, dim);
-      return keepdim || x.ndim === 0 ? found : found.map((t) => t.squeeze(dim));
-    },
-    [vjp(([g], node, indices) => toPosition(g, node, indices), result - 1)],
+  alongBatch(
+    primitiveOfSeveral<Along>(
+      name,
+      ({ dims: [dim = 0], keepdim }, x) => {
+        const found = choose(x, dim);
+        return keepdim || x.ndim === 0 ? found : found.map((t) => t.squeeze(dim));
+      },
+      [vjp(([g], node, indices) => toPosition(g, node, indices), result - 1)],
+    ),
   );
 
 function valuesAndIndices(
@@ -162,10 +176,10 @@ function probabilities(call: string, x: Tensor, q: number | Tensor): Tensor {
       );
   }
   const vector = q instanceof Tensor ? q.reshape(-1) : full([1], q, { dtype: x.dtype });
-  if (!vector.ge(0).logicalAnd(vector.le(1)).all().item())
+  if (!everywhere(vector.ge(0).logicalAnd(vector.le(1))))
     throw new AdjointError(
       'argument',
-      `${call}() q values must be in the range [0, 1], got ${show(q instanceof Tensor ? q.tolist() : q)}`,
+      `${call}() q values must be in the range [0, 1], got ${q instanceof Tensor ? q : show(q)}`,
     );
   return vector;
 }

@@ -2,6 +2,7 @@
  * First-order linear recurrences along a dimension, which the derivatives of running products, sums and extrema are. They are closed
  * under differentiation and divide by nothing, so derivatives of any order are right where factors are zero.
  */
+import { alongBatch } from '../../autograd/batch-rules.ts';
 import { apply, type OperatorNode, type Primitive, primitive, result, vjp } from '../../autograd/primitive.ts';
 import type { DType } from '../../core/dtype.ts';
 import { Tensor } from '../../core/tensor.ts';
@@ -71,6 +72,9 @@ const Recurrence: Primitive<Direction> = primitive<Direction>(
     vjp(towardTerms, 0),
   ],
 );
+
+alongBatch(Shift);
+alongBatch(Recurrence);
 
 /**
  * y with y[i] = factors[i] * y[i - 1] + terms[i] along `dim`, or with `after` y[i] = factors[i - 1] * y[i - 1] + terms[i]; from the

@@ -1,4 +1,5 @@
 /** Reductions: one value of many, along some dimensions or all of them. Extrema are in extremum.ts, variances in variance.ts. */
+import { alongBatch } from '../../autograd/batch-rules.ts';
 import { apply, type OperatorNode, type Primitive, primitive, result, vjp } from '../../autograd/primitive.ts';
 import { checkDType, type DType, getDefaultDtype, isFloatingPoint } from '../../core/dtype.ts';
 import { named } from '../../core/named.ts';
@@ -14,7 +15,6 @@ import {
   type Dims,
   reducedCount,
   reducedShape,
-  reducesExamples,
   restored,
   spread,
 } from './along.ts';
@@ -39,7 +39,7 @@ function cast(code: ReductionCode, x: Tensor, along: Cast, compute: DType = alon
 
 /** PyTorch tells the nodes of reductions of all elements from those along dimensions by a number. */
 function allOrDims<P extends Along>(name: string, make: (name: string) => Primitive<P>): (dim: Dims) => Primitive<P> {
-  const [all, along] = ['Backward0', 'Backward1'].map((suffix) => reducesExamples(make(name + suffix)));
+  const [all, along] = ['Backward0', 'Backward1'].map((suffix) => alongBatch(make(name + suffix)));
   return (dim) => (dim === null ? all : along);
 }
 
@@ -112,9 +112,11 @@ export const mean = named(
 );
 
 const withoutNan = reduction('sum', s.select(s.isNan(s.input(0)), 0, s.input(0)));
-const Nansum: Primitive<Cast> = primitive<Cast>('Nansum', (along, x) => cast(withoutNan, x, along), [
-  vjp((g, node, x) => spread(g, node).mul(x.isnan().logicalNot()), 0),
-]);
+const Nansum = alongBatch(
+  primitive<Cast>('Nansum', (along, x) => cast(withoutNan, x, along), [
+    vjp((g, node, x) => spread(g, node).mul(x.isnan().logicalNot()), 0),
+  ]),
+);
 /**
  * The sum of the elements that are not NaN, otherwise as `sum` (torch.nansum).
  * @param dtype to cast to before summing
@@ -145,9 +147,11 @@ const prodOperator = allOrDims('Prod', (name) =>
     vjp((g, node, x) => {
       // each element changes the product by that of all others
       const [shape] = node.shapes;
-      const all = node.params.dims.length !== 1;
-      const line = (all ? x.reshape(-1) : x).to(g.dtype);
-      const [dim] = all ? [0] : node.params.dims;
+      const { dims } = node.params;
+      const all = dims.length !== 1;
+      // all but the dimension of a batch
+      const [dim] = all ? [shape.length - dims.length] : dims;
+      const line = (all ? x.reshape([...shape.slice(0, dim), -1]) : x).to(g.dtype);
       const others = productBefore(line, dim, false).mul(productBefore(line, dim, true));
       return restored(g, node).mul(others.reshape(shape));
     }, 0),
@@ -172,44 +176,65 @@ export const prod = named(
   },
 );
 
-const logical = (combine: 'and' | 'or') => {
+const logical = (name: string, combine: 'and' | 'or') => {
   const code = reduction(combine, s.condition(0));
+  const operator = alongBatch(
+    primitive<Along>(
+      name,
+      (along, x) => {
+        const out = Tensor.empty(reducedShape(x.shape, along), x.dtype === 'uint8' ? 'uint8' : 'bool');
+        launchReduction(code, [x], along.dims, x.dtype, out);
+        return out;
+      },
+      [null],
+    ),
+  );
   return (x: Tensor, dim: Dims = null, keepdim: boolean = false): Tensor => {
     // as in PyTorch, no dimensions are not all of them here
     const dims = typeof dim === 'object' && dim?.length === 0 ? [] : checkDims(dim, x.ndim);
-    const out = Tensor.empty(reducedShape(x.shape, { dims, keepdim }), x.dtype === 'uint8' ? 'uint8' : 'bool');
-    launchReduction(code, [x], dims, x.dtype, out);
-    return out;
+    return apply(operator, { dims, keepdim }, [x]);
   };
 };
 /** Whether all elements along `dim`, or at all, differ from 0; of nothing, true (torch.all). bool, but uint8 for uint8. */
-export const all = named('all', ['dim', 'keepdim'], logical('and'));
+export const all = named('all', ['dim', 'keepdim'], logical('All', 'and'));
 /** Whether any element along `dim`, or at all, differs from 0; of nothing, false (torch.any). bool, but uint8 for uint8. */
-export const any = named('any', ['dim', 'keepdim'], logical('or'));
+export const any = named('any', ['dim', 'keepdim'], logical('Any', 'or'));
 
 const count = reduction('sum', s.number(s.condition(0)));
+const CountNonzero = alongBatch(
+  primitive<Along>(
+    'CountNonzero',
+    (along, x) => {
+      const out = Tensor.empty(reducedShape(x.shape, along), 'int64');
+      launchReduction(count, [x], along.dims, 'int64', out);
+      return out;
+    },
+    [null],
+  ),
+);
 /** The number of elements along `dim`, or at all, that differ from 0, as int64 (torch.count_nonzero). */
-export const countNonzero = named('countNonzero', ['dim'], (x: Tensor, dim: Dims = null): Tensor => {
-  const along = { dims: checkDims(dim, x.ndim), keepdim: false };
-  const out = Tensor.empty(reducedShape(x.shape, along), 'int64');
-  launchReduction(count, [x], along.dims, 'int64', out);
-  return out;
-});
+export const countNonzero = named(
+  'countNonzero',
+  ['dim'],
+  (x: Tensor, dim: Dims = null): Tensor => apply(CountNonzero, { dims: checkDims(dim, x.ndim), keepdim: false }, [x]),
+);
 
 const logOfExponentials = reduction('sum', s.exp(s.sub(s.input(0), s.input(1))), s.log(s.input(0)));
-const Logsumexp: Primitive<Along> = primitive<Along>(
-  'Logsumexp',
-  (along, x) => {
-    const { dims } = along;
-    const out = Tensor.empty(reducedShape(x.shape, along), x.dtype);
-    if (x.numel() === 0) return out.fill_(Number.NEGATIVE_INFINITY);
-    const greatest = amax(x, dims, true);
-    // beside an infinite one the others do not count, and need not be scaled
-    const scale = greatest.maskedFill(greatest.isinf(), 0);
-    launchReduction(logOfExponentials, [x, scale], dims, x.dtype, out);
-    return out.add_(scale.reshape(out.shape));
-  },
-  [vjp((g, node: OperatorNode<Along>, x, y) => restored(g, node).mul(x.sub(restored(y, node)).exp()), 0, result)],
+const Logsumexp = alongBatch(
+  primitive<Along>(
+    'Logsumexp',
+    (along, x) => {
+      const { dims } = along;
+      const out = Tensor.empty(reducedShape(x.shape, along), x.dtype);
+      if (x.numel() === 0) return out.fill_(Number.NEGATIVE_INFINITY);
+      const greatest = amax(x, dims, true);
+      // beside an infinite one the others do not count, and need not be scaled
+      const scale = greatest.maskedFill(greatest.isinf(), 0);
+      launchReduction(logOfExponentials, [x, scale], dims, x.dtype, out);
+      return out.add_(scale.reshape(out.shape));
+    },
+    [vjp((g, node: OperatorNode<Along>, x, y) => restored(g, node).mul(x.sub(restored(y, node)).exp()), 0, result)],
+  ),
 );
 /**
  * log(sum of e^x) along `dim`, one or several dimensions, computed without overflow (torch.logsumexp). Integers give the default dtype.

@@ -1,4 +1,5 @@
 /** Running sums, products and extrema along a dimension. Running values of float32 are kept in float64, as in PyTorch. */
+import { alongBatch } from '../../autograd/batch-rules.ts';
 import {
   apply,
   applyInPlace,
@@ -48,6 +49,7 @@ const Cumsum: Primitive<Direction> = primitive<Direction>(
   (params, input) => scan(runningSum, input, params, params.reverse),
   [vjp((g, { params }) => apply(Cumsum, { ...params, reverse: !params.reverse }, [g]))],
 );
+alongBatch(Cumsum);
 /** The dtype of running sums and products. */
 function runningDType(call: string, input: Tensor, dtype: DType | null): DType {
   const own = accumulating(input, dtype);
@@ -83,6 +85,7 @@ const Cumprod: Primitive<Scanned> = primitive<Scanned>(
     }, 0),
   ],
 );
+alongBatch(Cumprod);
 const cumprodOf = (input: Tensor, dim: number, dtype: DType | null): Scanned => ({
   dim: checkDim(dim, input.ndim),
   dtype: runningDType('cumprod', input, dtype),
@@ -134,8 +137,8 @@ const extremumScan = (name: string, code: ExtremumCode): Primitive<number> =>
     ],
   );
 
-const Cummax = extremumScan('Cummax', { seek: 'max', kernels: new Map() });
-const Cummin = extremumScan('Cummin', { seek: 'min', kernels: new Map() });
+const Cummax = alongBatch(extremumScan('Cummax', { seek: 'max', kernels: new Map() }));
+const Cummin = alongBatch(extremumScan('Cummin', { seek: 'min', kernels: new Map() }));
 
 const valuesAndIndices = ([values, indices]: readonly Tensor[]): ValuesAndIndices => ({ values, indices });
 
@@ -183,6 +186,7 @@ const Logcumsumexp: Primitive<number> = primitive<number>(
     ),
   ],
 );
+alongBatch(Logcumsumexp);
 /**
  * The logarithm of the sums of e^x of all elements up to each along `dim`, computed without overflow (torch.logcumsumexp).
  * @throws if the dtype is not floating

@@ -1,5 +1,6 @@
 /** The softmax and its logarithm, computed without overflow. */
-import { apply, type Primitive, primitive, result, run, vjp, withBatchRule } from '../../autograd/primitive.ts';
+import { alongBatch } from '../../autograd/batch-rules.ts';
+import { apply, type Primitive, primitive, result, vjp } from '../../autograd/primitive.ts';
 import { checkDType, type DType } from '../../core/dtype.ts';
 import { named } from '../../core/named.ts';
 import { checkDim } from '../../core/shape.ts';
@@ -27,17 +28,6 @@ const InnerProduct: Primitive<number> = primitive<number>(
   },
   [vjp((g, _, b) => g.mul(b), 1), vjp((g, _, a) => g.mul(a), 0)],
 );
-/** An operator along one dimension, carried out on a batch along the next one. */
-const alongNext = (operator: Primitive<number>): Primitive<number> =>
-  withBatchRule(operator, (dim, inputs, batched) => {
-    const { shape } = inputs[batched.indexOf(true)] as Tensor;
-    const examples = inputs.map((x, k) => (batched[k] ? (x as Tensor) : (x as Tensor).expand(shape)));
-    if (shape.length > 1) return run(operator, dim + 1, examples);
-    // an example without dimensions counts as one with a single element
-    const lines = examples.map((x) => x.unsqueeze(1));
-    return (run(operator, 1, lines) as Tensor).squeeze(1);
-  });
-alongNext(InnerProduct);
 const ofSoftmax = new Pointwise('SoftmaxBackwardData', (g, y, common) => s.mul(y, s.sub(g, common)), 3);
 const ofLogSoftmax = new Pointwise('LogSoftmaxBackwardData', (g, y, total) => s.sub(g, s.mul(s.exp(y), total)), 3);
 
@@ -66,8 +56,7 @@ const LogSoftmax: Primitive<number> = primitive<number>(
   [vjp((g, { params: dim }, y) => ofLogSoftmax.call(g, y, g.sum(dim, true)), result)],
 );
 
-alongNext(Softmax);
-alongNext(LogSoftmax);
+for (const operator of [InnerProduct, Softmax, LogSoftmax]) alongBatch(operator);
 
 const alongDim = (call: string, operator: Primitive<number>) =>
   named(call, ['dim', 'dtype'], (x: Tensor, dim: number, dtype: DType | null = null): Tensor => {

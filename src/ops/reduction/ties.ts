@@ -12,8 +12,10 @@ export const toEqual = (g: Tensor, node: OperatorNode<Along>, x: Tensor, y: Tens
   share(g, node, x.eq(restored(y, node)));
 
 /** Among the elements that equal the result, or are NaN as it is. */
-export const toEqualOrNan = (g: Tensor, node: OperatorNode<Along>, x: Tensor, y: Tensor): Tensor =>
-  share(g, node, x.eq(y).logicalOr(x.isnan().logicalAnd(y.isnan())));
+export const toEqualOrNan = (g: Tensor, node: OperatorNode<Along>, x: Tensor, y: Tensor): Tensor => {
+  const value = restored(y, node);
+  return share(g, node, x.eq(value).logicalOr(x.isnan().logicalAnd(value.isnan())));
+};
 
 /** To the element at each of `indices` along the one dimension that was reduced. */
 export function toPosition(g: Tensor | null, node: OperatorNode<Along>, indices: Tensor): Tensor | null {

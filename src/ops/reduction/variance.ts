@@ -1,4 +1,5 @@
 /** Variances and standard deviations, of themselves or with the mean. */
+import { alongBatch } from '../../autograd/batch-rules.ts';
 import {
   apply,
   applySeveral,
@@ -81,6 +82,8 @@ const StdMean: Primitive<Spread> = primitiveOfSeveral<Spread>('StdMean', (along,
     result,
   ),
 ]);
+
+for (const operator of [Var, Std, VarMean, StdMean]) alongBatch(operator);
 
 /** Defines a function of the arguments that these have in common. */
 const spreadFunction = <R>(call: string, compute: (x: Tensor, along: Spread) => R) =>

@@ -1,5 +1,6 @@
 /** Norms of elements taken as one vector, of which those of torch.norm and torch.linalg are made. */
-import { apply, type OperatorNode, type Primitive, primitive, result, vjp } from '../../autograd/primitive.ts';
+import { alongBatch } from '../../autograd/batch-rules.ts';
+import { apply, type OperatorNode, primitive, result, vjp } from '../../autograd/primitive.ts';
 import { checkDType, type DType, promoteTypes } from '../../core/dtype.ts';
 import { showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
@@ -48,18 +49,20 @@ function gradient(cotangent: Tensor, node: OperatorNode<Norm>, x: Tensor, y: Ten
   return scaled.mul(orZero(g.div(norm.pow(p - 1)), norm));
 }
 
-const VectorNorm: Primitive<Norm> = primitive<Norm>(
-  'LinalgVectorNorm',
-  (params, x) => {
-    const { p, dims, dtype } = params;
-    const out = Tensor.empty(reducedShape(x.shape, params), dtype);
-    const known = special.get(p);
-    // what is cheap is accumulated in float64
-    if (known) launchReduction(known, [x], dims, 'float64', out);
-    else launchReduction(general, [x, p], dims, dtype, out, 1 / p);
-    return out;
-  },
-  [vjp(gradient, 0, result)],
+const VectorNorm = alongBatch(
+  primitive<Norm>(
+    'LinalgVectorNorm',
+    (params, x) => {
+      const { p, dims, dtype } = params;
+      const out = Tensor.empty(reducedShape(x.shape, params), dtype);
+      const known = special.get(p);
+      // what is cheap is accumulated in float64
+      if (known) launchReduction(known, [x], dims, 'float64', out);
+      else launchReduction(general, [x, p], dims, dtype, out, 1 / p);
+      return out;
+    },
+    [vjp(gradient, 0, result)],
+  ),
 );
 
 /**

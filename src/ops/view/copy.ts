@@ -1,4 +1,5 @@
 /** Values carried from one tensor to another, and from one dtype to another. */
+import { alignExamples, examplesOf, inFront } from '../../autograd/batch-rules.ts';
 import { apply, applyInPlace, type Primitive, primitive, run, vjp, withBatchRule } from '../../autograd/primitive.ts';
 import { filled } from '../../core/creation.ts';
 import { checkDType, type DType, type Scalar } from '../../core/dtype.ts';
@@ -12,6 +13,13 @@ const Copy = primitive('CopyBackwards', (_, self, source) => write(Tensor.empty(
   vjp((g) => filled(g.shape, 0, g.dtype)),
   vjp((g) => g),
 ]);
+/** On a batch, what is written is aligned with what it is written to. */
+const writesExamples = (operator: Primitive): Primitive =>
+  withBatchRule(operator, (_, [self, ...others], batched) => {
+    const [whole] = examplesOf([self, ...others], batched);
+    return run(operator, undefined, alignExamples([whole, ...others], [true, ...batched.slice(1)]));
+  });
+writesExamples(Copy);
 /**
  * Writes `source`, broadcast to this shape and cast to this dtype, over this tensor (torch.Tensor.copy_).
  * @throws if the shapes do not fit, if elements of this tensor share memory, or if it is a leaf that requires grad while the graph is
@@ -31,13 +39,13 @@ export function copy_(self: Tensor, source: Tensor | Scalar): Tensor {
 const filling = (name: string): Primitive => ({
   ...primitive(name, (_, x, value) => write(Tensor.empty(x.shape, x.dtype), value), [
     vjp((g) => filled(g.shape, 0, g.dtype)),
-    vjp((g) => g.sum()),
+    vjp((g, { shapes: [, shape] }) => g.sumToSize(shape)),
   ]),
   uniform: true,
 });
-const Fill = filling('Fill');
-const FillTensor = filling('FillBackward1');
-const Zero = filling('Zero');
+const Fill = writesExamples(filling('Fill'));
+const FillTensor = writesExamples(filling('FillBackward1'));
+const Zero = writesExamples(filling('Zero'));
 
 /** What to fill with: a number, or a tensor of one. */
 function single(call: string, value: Tensor | Scalar): Tensor | number {
@@ -62,9 +70,8 @@ export const fill_ = named('fill_', ['value'], (self: Tensor, value: Tensor | Sc
 /** Writes 0 over every element (torch.Tensor.zero_). */
 export const zero_ = (self: Tensor): Tensor => applyInPlace(Zero, undefined, self, [0], () => write(self, 0));
 
-const ToCopy: Primitive<DType> = withBatchRule(
+const ToCopy = inFront(
   primitive<DType>('ToCopy', (dtype, x) => write(Tensor.empty(x.shape, dtype), x), [vjp((g) => g)]),
-  (dtype, inputs) => run(ToCopy, dtype, inputs),
 );
 /**
  * The same values in another dtype; `x` itself if it has that dtype (torch.Tensor.to). The gradient is cast back.

@@ -10,8 +10,8 @@ const inPlaceView =
   <Args extends readonly unknown[]>(take: (x: Tensor, ...args: Args) => Tensor) =>
   (self: Tensor, ...args: Args): Tensor => {
     checkInPlace(self, mode.grad && requiresGrad(self), true);
-    const { shape, strides, offset, _node, _outputNr } = take(self, ...args);
-    Object.assign(self, { shape, strides, offset });
+    const { shape, strides, offset, _node, _outputNr, _lift } = take(self, ...args);
+    Object.assign(self, { shape, strides, offset, _lift });
     self.storage.version++;
     if (!self._view && _node) Object.assign(self, { _node, _outputNr });
     return self;

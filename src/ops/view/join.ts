@@ -1,5 +1,6 @@
 /** Several tensors made one, or brought to one shape. */
-import { apply, primitive, vjp } from '../../autograd/primitive.ts';
+import { alongBatch, composed, examplesOf } from '../../autograd/batch-rules.ts';
+import { apply, type Primitive, primitive, run, vjp, withBatchRule } from '../../autograd/primitive.ts';
 import { filled } from '../../core/creation.ts';
 import { getDefaultDtype, resultType } from '../../core/dtype.ts';
 import { checkTensors, listOf, type SomeTensors, type Tensors } from '../../core/listed.ts';
@@ -11,7 +12,7 @@ import { expand, narrow, reshape, select, unsqueeze } from './view.ts';
 import { write } from './write.ts';
 
 /** Joined along `dim`, each tensor from its own index on. */
-const Cat = primitive<{ dim: number; starts: readonly number[]; size: number }>(
+const Cat: Primitive<{ dim: number; starts: readonly number[]; size: number }> = primitive(
   'Cat',
   ({ dim, starts, size }, ...tensors) => {
     const like = tensors.find((x) => !isNothing(x)) ?? tensors[0];
@@ -32,6 +33,13 @@ const Cat = primitive<{ dim: number; starts: readonly number[]; size: number }>(
 
 /** An empty vector: it may be joined to tensors of any shape. */
 const isNothing = (x: Tensor): boolean => x.ndim === 1 && x.shape[0] === 0;
+
+withBatchRule(Cat, (params, inputs, batched) => {
+  const examples = examplesOf(inputs, batched) as Tensor[];
+  const rank = Math.max(...examples.map((x) => x.ndim));
+  const known = examples.map((x) => (x.ndim === rank ? x : filled([0], 0, x.dtype)));
+  return run(Cat, { ...params, dim: params.dim + 1 }, known);
+});
 
 /**
  * The tensors one after the other along a dimension that they have; their other sizes are the same (torch.cat). The dtype is what theirs
@@ -84,6 +92,7 @@ const Stack = primitive<number>(
   },
   (k) => vjp((g, { params: dim }) => select(g, dim, k)),
 );
+alongBatch(Stack);
 /** Tensors of one shape along a new dimension (torch.stack). */
 export const stack = namedAfterAny('stack', ['dim'], (tensors: Tensors, dim: number = 0): Tensor => {
   const [first] = checkTensors('stack', tensors);
@@ -178,6 +187,16 @@ const BlockDiag = primitive<Shape>(
       return reshape(narrow(narrow(g, 0, row, rows), 1, column, columns), shapes[k]);
     }),
 );
+composed(BlockDiag, ([, width], ...blocks) => {
+  let column = 0;
+  const rows = blocks.map((block) => {
+    const [rows, columns] = matrixShape(block.shape);
+    const before = filled([rows, column], 0, block.dtype);
+    column += columns;
+    return cat([before, reshape(block, [rows, columns]), filled([rows, width - column], 0, block.dtype)], 1);
+  });
+  return cat(rows, 0);
+});
 const matrixShape = (shape: Shape): [rows: number, columns: number] => [1, 1, ...shape].slice(-2) as [number, number];
 /** How many rows and columns the blocks of these shapes take in all. */
 const sizesOf = (shapes: readonly Shape[]): [rows: number, columns: number] =>

@@ -2,6 +2,7 @@
  * Views of a part of a tensor. Each comes with the operators that are its derivatives and those of which it is the derivative: the
  * part's cotangent embedded in zeros, and a copy of the tensor in which the part is replaced.
  */
+import { examplesOf } from '../../autograd/batch-rules.ts';
 import { apply, primitive, vjp, withBatchRule } from '../../autograd/primitive.ts';
 import { viewExamples } from '../../autograd/vmap.ts';
 import { filled } from '../../core/creation.ts';
@@ -86,6 +87,13 @@ export function part<P>(name: string, geometry: (x: Tensor, params: P) => Tensor
       vjp((g, { params }) => view(g, params)),
     ],
   );
+  // the examples of a copy, in which the part of each is written
+  withBatchRule(Scatter, (params, inputs, batched) => {
+    const [x, values] = examplesOf(inputs, batched) as Tensor[];
+    const whole = x.clone();
+    (viewExamples(View, params, whole) as Tensor).copy_(values);
+    return whole;
+  });
   const view = (x: Tensor, params: P): Tensor => apply(View, params, [x]);
   const embed = (values: Tensor, shape: Shape, params: P): Tensor => apply(Embed, { params, shape }, [values]);
   const scatter = (x: Tensor, values: Tensor, params: P): Tensor => {

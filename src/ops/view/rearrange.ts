@@ -1,5 +1,6 @@
 /** Copies of a tensor's elements in other places: repeated, reversed, shifted, turned, cut to a triangle, put on a diagonal. */
-import { apply, applyInPlace, type Primitive, primitive, vjp } from '../../autograd/primitive.ts';
+import { alongBatch, composed, inFront } from '../../autograd/batch-rules.ts';
+import { apply, applyInPlace, type Primitive, primitive, run, vjp, withBatchRule } from '../../autograd/primitive.ts';
 import { element, filled, fromElements } from '../../core/creation.ts';
 import { isFloatingPoint } from '../../core/dtype.ts';
 import { listed } from '../../core/listed.ts';
@@ -17,7 +18,7 @@ import { write } from './write.ts';
 const interleaved = (repeats: readonly number[], shape: Shape): number[] =>
   repeats.flatMap((count, d) => [count, shape[d - repeats.length + shape.length] ?? 1]);
 
-const Repeat = primitive<readonly number[]>(
+const Repeat: Primitive<readonly number[]> = primitive(
   'Repeat',
   (repeats, x) => {
     const grid = interleaved(repeats, x.shape);
@@ -40,6 +41,11 @@ const Repeat = primitive<readonly number[]>(
     }),
   ],
 );
+withBatchRule(Repeat, (repeats, [examples]) => {
+  const { shape } = examples as Tensor;
+  const ones = new Array<number>(repeats.length + 1 - shape.length).fill(1);
+  return run(Repeat, [1, ...repeats], [reshape(examples as Tensor, [shape[0], ...ones, ...shape.slice(1)])]);
+});
 /** The tensor `repeats[d]` times along each dimension d, of which there may be more in front (torch.Tensor.repeat). */
 export const repeat = listed('repeat', 'repeats', (x, repeats) => {
   if (repeats.length < x.ndim) {
@@ -124,6 +130,7 @@ const Flip: Primitive<readonly number[]> = primitive(
   },
   [vjp((g, { params }) => flip(g, params))],
 );
+alongBatch(Flip);
 /** A copy in which the order of the indices of each of `dims` is reversed (torch.flip). */
 export const flip = listed('flip', 'dims', (x, dims) =>
   apply(Flip, dims.length === 0 ? [] : checkDims(dims, x.ndim), [x]),
@@ -152,6 +159,12 @@ const Roll: Primitive<Shifts> = primitive(
   },
   [vjp((g, { params: { shifts, dims } }) => apply(Roll, { shifts: shifts.map((shift) => -shift), dims }, [g]))],
 );
+
+withBatchRule(Roll, ({ shifts, dims }, [examples]) => {
+  const x = examples as Tensor;
+  if (dims.length > 0) return run(Roll, { shifts, dims: dims.map((d) => d + 1) }, [x]);
+  return reshape(apply(Roll, { shifts, dims: [1] }, [reshape(x, [x.shape[0], -1])]), x.shape);
+});
 
 /** A copy in which index i of a dimension has gone to i + shift, around the end. */
 function rolled(x: Tensor, shift: number, dim: number): Tensor {
@@ -200,6 +213,9 @@ const Rot90: Primitive<Turns> = primitive(
   },
   [vjp((g, { params: { quarters, plane } }) => apply(Rot90, { quarters: (4 - quarters) % 4, plane }, [g]))],
 );
+withBatchRule(Rot90, ({ quarters, plane: [from, to] }, examples) =>
+  run(Rot90, { quarters, plane: [from + 1, to + 1] }, examples),
+);
 /** A copy turned by `k` quarters in the plane of two dimensions, from the first towards the second (torch.rot90). */
 export const rot90 = named('rot90', ['k', 'dims'], (x: Tensor, k: number = 1, dims: readonly number[] = [0, 1]) => {
   if (!Number.isInteger(k)) throw new AdjointError('argument', `rot90: k must be a whole number, got ${show(k)}`);
@@ -243,6 +259,9 @@ const Triu: Primitive<number> = primitive(
   (diagonal, x) => triangle(x, (row, columns) => [0, within(row + diagonal, columns)]),
   [vjp((g, { params }) => triu(g, params))],
 );
+
+inFront(Tril);
+inFront(Triu);
 
 /** The number of a diagonal of the matrices of `x`, checked. */
 function checkDiagonal(name: string, x: Tensor, diagonal: number): number {
@@ -291,6 +310,9 @@ const DiagEmbed: Primitive<Diagonal> = primitive(
   },
   [vjp((g, { params: { offset, dim1, dim2 } }) => diagonal(g, offset, dim1, dim2))],
 );
+withBatchRule(DiagEmbed, ({ offset, dim1, dim2 }, examples) =>
+  run(DiagEmbed, { offset, dim1: dim1 + 1, dim2: dim2 + 1 }, examples),
+);
 /**
  * Zeros with the last dimension of `x` on the diagonal of two new dimensions, `offset` above the main one (torch.diag_embed): the inverse
  * of `diagonal`.
@@ -318,9 +340,11 @@ export const diag = named('diag', ['diagonal'], (x: Tensor, offset: number = 0) 
 /** A matrix with the elements of `x` on a diagonal (torch.diagflat). */
 export const diagflat = named('diagflat', ['offset'], (x: Tensor, offset: number = 0) => diagEmbed(ravel(x), offset));
 
-const Trace = primitive('Trace', (_, x) => diagonal(x).sum(), [
-  vjp((g, { shapes: [shape] }) => diagonals.embed(expand(g, Math.min(...shape)), shape, [0, 0, 1])),
-]);
+const Trace = composed(
+  primitive('Trace', (_, x) => diagonal(x).sum(), [
+    vjp((g, { shapes: [shape] }) => diagonals.embed(expand(g, Math.min(...shape)), shape, [0, 0, 1])),
+  ]),
+);
 /** The sum of the diagonal of a matrix; of integers in int64 (torch.trace). */
 export function trace(x: Tensor): Tensor {
   if (x.ndim !== 2) throw new AdjointError('shape', `trace: expected a matrix, but got tensor with dim ${x.ndim}`);

@@ -2,6 +2,7 @@
  * Views: other ways to read the same memory. Each is given by its geometry, and its derivative takes the cotangent back to the
  * geometry of the base. A write through a view is a write to its base.
  */
+import { inFront } from '../../autograd/batch-rules.ts';
 import type { Gradients } from '../../autograd/node.ts';
 import {
   apply,
@@ -10,7 +11,6 @@ import {
   type Primitive,
   primitive,
   primitiveOfSeveral,
-  run,
   vjp,
   withBatchRule,
 } from '../../autograd/primitive.ts';
@@ -54,6 +54,10 @@ const reshaping = (name: string, isView: boolean): Primitive<Shape> =>
 const View = reshaping('View', true);
 const ReshapeAlias = reshaping('ReshapeAlias', true);
 const UnsafeView = reshaping('UnsafeView', false);
+withBatchRule(UnsafeView, (shape, [examples]) => {
+  const x = examples as Tensor;
+  return reshape(x, [x.shape[0], ...shape]);
+});
 
 /**
  * The same memory in another shape, in which one size may be -1 (torch.Tensor.view).
@@ -117,10 +121,7 @@ export const unflatten = named('unflatten', ['dim', 'sizes'], (x: Tensor, dim: n
   return view(x, [...x.shape.slice(0, d), ...inferShape(sizes, whole), ...x.shape.slice(d + 1)]);
 });
 
-const Clone: Primitive = withBatchRule(
-  primitive('Clone', (_, x) => write(Tensor.empty(x.shape, x.dtype), x), [vjp((g) => g)]),
-  (_, inputs) => run(Clone, undefined, inputs),
-);
+const Clone = inFront(primitive('Clone', (_, x) => write(Tensor.empty(x.shape, x.dtype), x), [vjp((g) => g)]));
 /** A copy with memory of its own, in row-major order; the gradient passes through (torch.clone). */
 export function clone(x: Tensor): Tensor {
   return apply(Clone, undefined, [x]);
@@ -640,7 +641,18 @@ const extent = ({ shape, strides }: Geometry): number =>
 
 const AsStrided = primitive<{ base: Geometry; view: Geometry }>(
   'AsStrided',
-  ({ view }, x) => over(x, view.shape, view.strides, view.offset),
+  ({ base, view }, x) => {
+    const offset = x.offset + view.offset - base.offset;
+    const needed = offset + extent(view);
+    if (needed > x.storage.length && !view.shape.includes(0)) {
+      throw new AdjointError(
+        'index',
+        `setStorage: sizes ${showShape(view.shape)}, strides ${showShape(view.strides)}, storage offset ${offset} ` +
+          `requiring ${needed} elements are out of bounds for storage of ${x.storage.length}`,
+      );
+    }
+    return over(x, view.shape, view.strides, offset);
+  },
   [
     vjp((g, { params: { base, view } }) => {
       // the cotangent of the storage, between the first and the last element that either can see
@@ -655,6 +667,11 @@ const AsStrided = primitive<{ base: Geometry; view: Geometry }>(
   ],
   true,
 );
+withBatchRule(AsStrided, ({ base, view }, [examples]) => {
+  const x = examples as Tensor;
+  const offset = x.offset + view.offset - base.offset;
+  return asStrided(x, [x.shape[0], ...view.shape], [x.strides[0], ...view.strides], offset);
+});
 /**
  * The memory of `x` read with any sizes and strides, from `storageOffset` on (torch.as_strided). Gradients of elements at one place are
  * summed; those of places that `x` does not see are dropped.
@@ -675,14 +692,6 @@ export const asStrided = named(
       strides: stride.map((n) => checkSize(n, 'asStrided: Negative strides are not supported: a stride')),
       offset: checkSize(storageOffset ?? x.offset, 'storage offset'),
     };
-    const needed = view.offset + extent(view);
-    if (needed > x.storage.length && !size.includes(0)) {
-      throw new AdjointError(
-        'index',
-        `setStorage: sizes ${showShape(size)}, strides ${showShape(stride)}, storage offset ${view.offset} ` +
-          `requiring ${needed} elements are out of bounds for storage of ${x.storage.length}`,
-      );
-    }
     const { shape, strides, offset } = x;
     return apply(AsStrided, { base: { shape, strides, offset }, view }, [x]);
   },
