@@ -832,6 +832,163 @@ describe('markDirty', () => {
   });
 });
 
+describe('what a custom function keeps of the graph', () => {
+  class Square extends autograd.Function {
+    static forward(ctx: Ctx, x: Tensor): Tensor {
+      const y = x.mul(x);
+      ctx.saveForBackward(x, y);
+      return y;
+    }
+    static backward(ctx: Ctx, gradient: Tensor): Tensor {
+      const [x, y] = ctx.savedTensors;
+      return gradient.mul(2).mul(y).div(x);
+    }
+  }
+
+  test('stays under createGraph, though its own result is in it', () => {
+    const x = leaf(2);
+    const y = Square.apply(x);
+    const [g] = autograd.grad(y, x, { createGraph: true });
+    const [again] = autograd.grad(y, x, { retainGraph: true });
+    assert.deepEqual([g.tolist(), again.tolist()], [[4], [4]]);
+    assert.deepEqual(autograd.grad(g, x, { retainGraph: true })[0].tolist(), [2]);
+    assert.deepEqual(autograd.grad(g, x)[0].tolist(), [2]);
+    assert.throws(() => autograd.grad(y, x), /a second time/);
+  });
+
+  test('tells which output a saved tensor was', () => {
+    class Halves extends autograd.Function {
+      static forward(_: Ctx, x: Tensor): Tensor[] {
+        return [x.narrow(0, 0, 2), x.narrow(0, 2, 2)];
+      }
+      static backward(_: Ctx, ...gradients: Tensor[]): Tensor {
+        return cat(gradients);
+      }
+    }
+    let saved: Tensor | undefined;
+    class Keep extends autograd.Function {
+      static forward(ctx: Ctx, x: Tensor): Tensor {
+        ctx.saveForBackward(x);
+        return x.mul(2);
+      }
+      static backward(ctx: Ctx): null {
+        [saved] = ctx.savedTensors;
+        return null;
+      }
+    }
+    const [, second] = Halves.apply(leaf(1, 2, 3, 4));
+    Keep.apply(second).sum().backward();
+    assert.deepEqual([saved?.outputNr, saved?.gradFn], [1, second.gradFn]);
+  });
+
+  test('100,000 deep', () => {
+    class Sum extends autograd.Function {
+      static forward(_: Ctx, x: Tensor, y: Tensor): Tensor {
+        return x.add(y);
+      }
+      static backward(_: Ctx, gradient: Tensor): Tensor[] {
+        return [gradient.div(2), gradient.div(2)];
+      }
+    }
+    const x = leaf(1);
+    let y: Tensor = x;
+    for (let i = 0; i < 100_000; i++) y = Sum.apply(y, y);
+    y.backward();
+    assert.deepEqual(gradOf(x), [1]);
+  });
+});
+
+describe('results that want a gradient and results that do not', () => {
+  test('an input that is returned is a result of its own beside the input', () => {
+    class First extends autograd.Function {
+      static forward(_: Ctx, a: Tensor, b: Tensor): Tensor[] {
+        return [a, a.add(b)];
+      }
+      static backward(_: Ctx, first: Tensor, second: Tensor): Tensor[] {
+        return [first.add(second), second];
+      }
+    }
+    const [x, y] = [leaf(1, 2), leaf(3, 4)];
+    const [same, sum] = First.apply(x, y);
+    const seen: unknown[] = [];
+    same.registerHook((g) => void seen.push(g.tolist()));
+    same.add(sum).add(x).sum().backward();
+    assert.deepEqual([seen, gradOf(x), gradOf(y)], [[[1, 1]], [3, 3], [1, 1]]);
+  });
+
+  test('a constant that is returned becomes a result, whose gradient goes nowhere', () => {
+    class Both extends autograd.Function {
+      static forward(ctx: Ctx, x: Tensor, y: Tensor): Tensor[] {
+        assert.deepEqual(ctx.needsInputGrad, [true, false]);
+        return [x, y];
+      }
+      static backward(_: Ctx, gradient: Tensor): (Tensor | null)[] {
+        return [gradient, null];
+      }
+    }
+    const [x, y] = [leaf(1, 2), constant(3, 4)];
+    const [a, b] = Both.apply(x, y);
+    let calls = 0;
+    for (const t of [a, b]) t.registerHook((g) => void (calls += g === null ? 0 : 1));
+    a.mul(b).sum().backward();
+    assert.deepEqual([calls, gradOf(x), y.requiresGrad, y.grad], [2, [3, 4], false, null]);
+  });
+
+  test('one that has none, used by another function', () => {
+    class WithNoise extends autograd.Function {
+      static forward(ctx: Ctx, x: Tensor): Tensor[] {
+        const noise = constant(5, 6);
+        ctx.markNonDifferentiable(noise);
+        return [x, noise];
+      }
+      static backward(_: Ctx, gradient: Tensor): Tensor {
+        return gradient;
+      }
+    }
+    class Ignore extends autograd.Function {
+      static forward(_: Ctx, x: Tensor, _noise: Tensor): Tensor {
+        return x;
+      }
+      static backward(_: Ctx, gradient: Tensor): (Tensor | null)[] {
+        return [gradient, null];
+      }
+    }
+    const x = leaf(1, 2);
+    const [a, noise] = WithNoise.apply(x);
+    const shifted = noise.add(1);
+    assert.deepEqual([a.requiresGrad, shifted.requiresGrad], [true, false]);
+    Ignore.apply(a, shifted).sum().backward();
+    assert.deepEqual(gradOf(x), [1, 1]);
+  });
+
+  test('one that was written to, twice', () => {
+    class DoubleInPlace extends autograd.Function {
+      static forward(ctx: Ctx, x: Tensor): Tensor[] {
+        x.mul_(2);
+        ctx.markDirty(x);
+        return [x, x];
+      }
+      static backward(_: Ctx, first: Tensor, second: Tensor): Tensor {
+        return first.mul(2).add(second.mul(2));
+      }
+    }
+    const x = leaf(1, 2);
+    const [a, b] = DoubleInPlace.apply(x.clone());
+    assert.equal(a, b);
+    a.add(b).sum().backward();
+    assert.deepEqual(gradOf(x), [4, 4]);
+    assert.throws(() => DoubleInPlace.apply(leaf(1)), {
+      code: 'inplace',
+      message: /^a leaf Variable that requires grad/,
+    });
+    assert.throws(() => DoubleInPlace.apply(x.clone().narrow(0, 0, 1)), {
+      code: 'inplace',
+      message:
+        /modifies inplace an input that is a view of another Tensor, your Function cannot return more than one Tensor/,
+    });
+  });
+});
+
 describe('onceDifferentiable', () => {
   class Square extends autograd.Function {
     static forward(ctx: Ctx, x: Tensor): Tensor {

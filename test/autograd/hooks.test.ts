@@ -172,6 +172,16 @@ describe('hooks on nodes', () => {
   });
 });
 
+test('hooks of a leaf are passed over where the gradients of others are asked for', () => {
+  const [a, b] = [leaf([1]), leaf([2])];
+  const copy = a.clone();
+  a.registerHook(() => assert.fail('the gradient of a was computed'));
+  copy.gradFn?.nextFunctions[0][0]?.registerHook(() => assert.fail('the node of a was run'));
+  a.registerPostAccumulateGradHook(() => assert.fail('a was added to'));
+  a.add(b).add(copy).sum().backward({ inputs: b });
+  assert.deepEqual([gradOf(a), gradOf(b)], [null, [1]]);
+});
+
 describe('hooks where there is no gradient', () => {
   class Stop extends autograd.Function {
     static forward(_: autograd.FunctionCtx, x: Tensor): Tensor {
