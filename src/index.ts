@@ -11,6 +11,7 @@ import { installProperties } from './ops/view/properties.ts';
 
 export { isAnomalyCheckNanEnabled, isAnomalyEnabled } from './autograd/anomaly.ts';
 export * as autograd from './autograd/index.ts';
+export { type MemoryScope, memoryScope } from './autograd/memory-scope.ts';
 export {
   enableGrad,
   inferenceMode,

@@ -2,6 +2,7 @@ import { isContiguous } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import type { Flight } from './flight.ts';
+import { leadsTo } from './memory-scope.ts';
 import { mode } from './modes.ts';
 import { type Gradients, Node } from './node.ts';
 import { requiresGrad } from './primitive.ts';
@@ -40,6 +41,7 @@ export class AccumulateGrad extends Node {
     else if (before) variable._grad = before.add(gradient);
     else if (mode.grad || !flight.isOurs(gradient) || !gradient.isContiguous()) variable._grad = gradient.clone();
     else variable._grad = flight.keep(gradient);
+    leadsTo(variable.storage, variable);
   }
 
   /** Once the gradient has been added. */

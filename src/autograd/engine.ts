@@ -13,6 +13,7 @@ import { anomaly, blame, checkNan } from './anomaly.ts';
 import { engine, type Run, Task } from './current.ts';
 import { Flight } from './flight.ts';
 import { replacement, replacements, type TensorHooks } from './hooks.ts';
+import { leadsTo } from './memory-scope.ts';
 import { mode } from './modes.ts';
 import type { Edge, Node } from './node.ts';
 import { interpreter } from './primitive.ts';
@@ -162,8 +163,10 @@ export function runBackward(
     run.node = null;
     if (!options.allowUnused) checkUsed(captured);
     if (!options.retainGraph) for (const { node, needed } of tasks) if (needed) node.release();
-    for (const [tensor, gradient] of retained)
+    for (const [tensor, gradient] of retained) {
       tensor._grad = tensor._grad ? tensor._grad.add(gradient) : gradient.clone();
+      leadsTo(tensor.storage, tensor);
+    }
     for (const leaf of reached) arrive(leaf);
   } catch (error) {
     if (anomaly.enabled && run.node) blame(run.node, error);

@@ -5,6 +5,7 @@ import { AdjointError, show } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
 import { type BackwardCall, backward } from './backward.ts';
 import { type GradientHook, hooksAt, type RemovableHandle, register, retainsGrad, type TensorHooks } from './hooks.ts';
+import { leadsTo } from './memory-scope.ts';
 import { isInference, mode } from './modes.ts';
 import type { Node } from './node.ts';
 import { edgeOf, nodeOf, requiresGrad } from './primitive.ts';
@@ -120,6 +121,7 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
         }
       }
       this._grad = gradient;
+      if (gradient) leadsTo(this.storage, gradient);
     },
   },
   gradDtype: {
@@ -197,6 +199,7 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
     set(source: Tensor) {
       if (!(source instanceof Tensor)) throw new AdjointError('argument', `data must be a tensor, got ${show(source)}`);
       const { dtype, shape, strides, offset } = source;
+      const before = this.storage;
       if (!isFloatingPoint(dtype) && requiresGrad(this)) {
         throw new AdjointError(
           'dtype',
@@ -208,7 +211,8 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
         const [before] = this._node.outputs;
         this._node.outputs[0] = { ...before, shape, dtype: before.dtype === this.dtype ? dtype : before.dtype };
       }
-      Object.assign(this, { dtype, storage: source.storage.succeeding(this.storage), shape, strides, offset });
+      Object.assign(this, { dtype, storage: source.storage.succeeding(before), shape, strides, offset });
+      leadsTo(before, this);
     },
   },
 };

@@ -1,3 +1,4 @@
+import { leadsTo } from '../autograd/memory-scope.ts';
 import { enableGrad, noGrad } from '../autograd/modes.ts';
 import { isFloatingPoint } from '../core/dtype.ts';
 import { checkOptions, isOptions } from '../core/options.ts';
@@ -91,7 +92,9 @@ export abstract class Optimizer<Options extends object, State extends object> {
     noGrad(() => {
       for (const group of this.paramGroups) {
         for (const parameter of group.params) {
-          if (parameter.grad) this.update(parameter, parameter.grad, group);
+          if (!parameter.grad) continue;
+          this.update(parameter, parameter.grad, group);
+          leadsTo(parameter.storage, this);
         }
       }
     });
