@@ -11,6 +11,8 @@ export interface Library {
   /** Program and arguments. */
   command: readonly string[];
   environment?: Readonly<Record<string, string>>;
+  /** The programs that are run, if not all. */
+  only?: readonly string[];
 }
 export interface Missing {
   key: string;
@@ -53,24 +55,33 @@ function inPython(key: string, name: string, module: string, program: string): L
   return { key, name, command: [python, join(peers, program)] };
 }
 
-function inNode(key: string, name: string, module: string, ...command: string[]): Library | Missing {
+function inNode(
+  key: string,
+  name: string,
+  module: string,
+  command: readonly string[],
+  only?: readonly string[],
+): Library | Missing {
   if (!existsSync(join(peers, 'node_modules', module))) return { key, name, install: `npm install --prefix ${peers}` };
-  return { key, name, command: [process.execPath, ...command] };
+  return { key, name, command: [process.execPath, ...command], only };
 }
 
 /** Adjoint, Adjoint without a BLAS, and the peers, those that are there and those that are not. */
 export function libraries(): { adjoint: Library; withoutBlas: Library; peers: (Library | Missing)[] } {
   const command = [process.execPath, 'bench/build/adjoint.js'];
   const jaxJs = 'bench/peers/build/jax-js.js';
+  const small = ['scalar', 'poly', 'chain', 'pointwise', 'mlp-tiny'];
+  const large = ['pointwise', 'reduce', 'softmax', 'matmul', 'mlp', 'attention'];
   return {
     adjoint: { key: 'adjoint', name: 'Adjoint', command },
     withoutBlas: { key: 'adjoint-wasm', name: 'Adjoint, wasm alone', command, environment: { ADJOINT_BLAS: '0' } },
     peers: [
       inPython('pytorch', 'PyTorch', 'torch', 'pytorch.py'),
       inPython('jax', 'JAX', 'jax', 'jax_cpu.py'),
-      inNode('jax-js', 'jax-js', '@jax-js/jax', jaxJs),
-      inNode('jax-js-eager', 'jax-js eager', '@jax-js/jax', jaxJs, '--eager'),
-      inNode('tfjs', 'TensorFlow.js', '@tensorflow/tfjs-backend-wasm', 'bench/peers/build/tfjs.js'),
+      inNode('jax-js', 'jax-js', '@jax-js/jax', [jaxJs]),
+      inNode('jax-js-eager', 'jax-js eager', '@jax-js/jax', [jaxJs, '--eager'], small),
+      inNode('jax-js-threads', 'jax-js threads', '@jax-js/jax', [jaxJs, '--threads'], large),
+      inNode('tfjs', 'TensorFlow.js', '@tensorflow/tfjs-backend-wasm', ['bench/peers/build/tfjs.js']),
     ],
   };
 }
@@ -92,9 +103,6 @@ function threadVariables(threads: number): Record<string, string> {
     XLA_FLAGS: `--xla_cpu_multi_thread_eigen=${several} intra_op_parallelism_threads=${threads}`,
   };
 }
-
-/** A request that was not answered in time. */
-export class TooSlow extends Error {}
 
 /** Every process that was started, so that none outlives this one. */
 const children = new Set<ChildProcess>();
@@ -157,7 +165,7 @@ export class Running {
   async #line(limit: number): Promise<Answer> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new TooSlow(`more than ${limit} s`)), limit * 1e3);
+      timer = setTimeout(() => reject(new Error(`more than ${limit} s`)), limit * 1e3);
     });
     try {
       for (;;) {

@@ -1,10 +1,16 @@
 /** What becomes of the figures: comparisons, the table, the chart. */
 
 /** What a library did in a row: seconds per step (or per node) or bytes, one for each round; or why there are none. */
-export type Outcome =
-  | { values: number[]; median: number; minimum: number; checks?: number[]; processor?: number; note?: string }
-  | { lacks: string }
-  | { error: string };
+export type Outcome = Figures | { lacks: string } | { error: string };
+export interface Figures {
+  values: number[];
+  median: number;
+  minimum: number;
+  /** What is compared of the results, of rows that are timed. */
+  checks?: number[];
+  /** What a reader should know. */
+  note?: string;
+}
 
 export interface Result {
   row: string;
@@ -18,8 +24,9 @@ export interface Report {
   date: string;
   host: Record<string, string | number>;
   threads: number;
+  /** How many cores were kept busy by other programs while times were taken. */
+  disturbance: number;
   libraries: Record<string, { name: string; about: Record<string, unknown> }>;
-  missing: { name: string; install: string }[];
   results: Result[];
 }
 
@@ -30,20 +37,18 @@ export function median(values: readonly number[]): number {
 }
 
 /** An outcome of measurements. */
-export function measured(
-  values: number[],
-  more: { checks?: number[]; processor?: number; note?: string } = {},
-): Outcome {
+export function measured(values: number[], more: Pick<Figures, 'checks' | 'note'> = {}): Figures {
   return { values, median: median(values), minimum: Math.min(...values), ...more };
 }
 
 /**
- * What the subject of a row takes as a multiple of what a peer takes: the median, over the rounds, of the quotient within each round, in
- * which both met the same load on the machine.
+ * What the subject of a row takes as a multiple of what a peer takes. By medians, that is the median, over the rounds, of the quotient within
+ * each round, in which both met the same load on the machine.
  */
-export function ratio(result: Result, peer: string): number | null {
+export function ratio(result: Result, peer: string, by: 'median' | 'minimum'): number | null {
   const [own, other] = [result.outcomes[result.subject], result.outcomes[peer]];
   if (!own || !other || !('values' in own) || !('values' in other)) return null;
+  if (by === 'minimum') return own.minimum / other.minimum;
   const rounds = Math.min(own.values.length, other.values.length);
   return median(Array.from({ length: rounds }, (_, i) => own.values[i] / other.values[i]));
 }
@@ -84,13 +89,13 @@ export function digits(value: number): string {
   return value.toFixed(value >= 9.995 ? 1 : value >= 0.1 ? 2 : 3);
 }
 
-function cell(result: Result, key: string): string {
+function cell(result: Result, key: string, by: 'median' | 'minimum'): string {
   const outcome = result.outcomes[key];
   if (!outcome) return '';
   if ('lacks' in outcome) return '-';
   if ('error' in outcome) return 'failed';
-  const absolute = `${show(outcome.median, result.unit)}${outcome.note ? '*' : ''}`;
-  const times = key === result.subject ? null : ratio(result, key);
+  const absolute = `${show(outcome[by], result.unit)}${outcome.note ? '*' : ''}`;
+  const times = key === result.subject ? null : ratio(result, key, by);
   return times === null ? absolute : `${digits(times)}  (${absolute})`;
 }
 
@@ -98,33 +103,34 @@ function cell(result: Result, key: string): string {
 const peersOf = (report: Report): string[] =>
   Object.keys(report.libraries).filter((key) => report.results.some((r) => r.subject !== key && key in r.outcomes));
 
-/** The table of ratios, with the absolute medians in brackets, and what there is to say about single cells. */
-export function table(report: Report): string {
+/** The table of ratios, with the absolute figures in brackets. */
+export function table(report: Report, by: 'median' | 'minimum'): string {
   const peers = peersOf(report);
   const lines = [
     ['', 'Adjoint', ...peers.map((key) => report.libraries[key].name)],
-    ...report.results.map((result) => [result.row, ...[result.subject, ...peers].map((key) => cell(result, key))]),
+    ...report.results.map((result) => [result.row, ...[result.subject, ...peers].map((key) => cell(result, key, by))]),
   ];
   const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  const text = lines.map((line) =>
-    line
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])))
-      .join('  ')
-      .trimEnd(),
-  );
-  const remarks = report.results.flatMap(({ row, outcomes }) =>
+  const aligned = (cell: string, column: number) =>
+    column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]);
+  return lines.map((line) => line.map(aligned).join('  ').trimEnd()).join('\n');
+}
+
+/** What there is to say about single cells of the table: a line for each. */
+export function remarks({ libraries, results }: Report): string {
+  const lines = results.flatMap(({ row, outcomes }) =>
     Object.entries(outcomes).flatMap(([key, outcome]) => {
-      const name = report.libraries[key].name;
-      if ('lacks' in outcome) return `- ${row}, ${name}: ${outcome.lacks}`;
-      if ('error' in outcome) return `failed ${row}, ${name}: ${outcome.error.trim().split('\n')[0]}`;
-      return outcome.note ? `* ${row}, ${name}: ${outcome.note}` : [];
+      const { name } = libraries[key];
+      if ('lacks' in outcome) return `- ${row}, ${name}: ${outcome.lacks}\n`;
+      if ('error' in outcome) return `failed ${row}, ${name}: ${outcome.error.trim().split('\n')[0]}\n`;
+      return outcome.note ? `* ${row}, ${name}: ${outcome.note}\n` : [];
     }),
   );
-  return [...text, '', ...new Set(remarks)].join('\n').trimEnd();
+  return lines.join('');
 }
 
 /** Colours that stand out from a light and from a dark background. */
-const palette = ['#e4572e', '#4c8bf5', '#2a9d6f', '#a26bd4', '#c99a1b'];
+const palette = ['#e4572e', '#4c8bf5', '#2a9d6f', '#8fbf3f', '#a26bd4', '#c99a1b'];
 const ink = '#7b828c';
 
 /**
@@ -137,7 +143,7 @@ export function chart(report: Report): string {
     .map((result) => ({
       name: result.row,
       points: peers.flatMap((key, i) => {
-        const times = ratio(result, key);
+        const times = ratio(result, key, 'median');
         return times === null
           ? []
           : [{ times: 1 / times, colour: palette[i % palette.length], name: report.libraries[key].name }];

@@ -30,8 +30,9 @@ export type Request =
   | { do: 'measure'; seconds: number }
   | { do: 'memory'; program: string; parameters: Parameters; steps: number; seconds: number };
 
-/** Seconds for each step, and the seconds of processor time in each: more than the former if threads help. */
+/** Steps, the seconds that each took, and its seconds of processor time: more than the former if there are threads. */
 export interface Measured {
+  steps: number;
   seconds: number;
   processor: number;
 }
@@ -71,7 +72,7 @@ async function timed<T>(library: Library<T>, step: Step<T>, steps: number): Prom
   await repeat(library, step, steps);
   const seconds = (performance.now() - start) / 1e3;
   const { user, system } = process.cpuUsage(processor);
-  return { seconds: seconds / steps, processor: (user + system) / 1e6 / steps };
+  return { steps, seconds: seconds / steps, processor: (user + system) / 1e6 / steps };
 }
 
 /** What a result is compared by. */
@@ -110,7 +111,6 @@ async function answer<T>(
   }
   current.step = undefined; // what the last program held may go
   const program = library.programs[request.program];
-  if (!program) throw new Lacks('not written for it');
   if (request.do === 'prepare') {
     const step = await program(request.parameters);
     const found = await checks(library, step);

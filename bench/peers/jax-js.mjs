@@ -1,12 +1,14 @@
 /**
  * The programs of ../rows.ts in jax-js. Each step is compiled by `jit`, which its guide recommends for sequences of operations; with
- * --eager, those that consist of small operations run one by one. Its arrays are owned: `.ref` keeps one that is needed again.
+ * --eager they run one by one, and with --threads they are shared among several, as in browsers. Its arrays are owned: `.ref` keeps one that is needed again.
  */
-import * as jax from '@jax-js/jax';
 import { labels, linear, uniform } from '../data.ts';
 import { serve } from '../serve.ts';
 import manifest from './package.json' with { type: 'json' };
 
+const threads = process.argv.includes('--threads') ? Number(process.env.BENCH_THREADS) : 1;
+if (threads > 1) await import('./browser-workers.mjs');
+const jax = await import('@jax-js/jax');
 const { jit, nn, numpy: np, tree, valueAndGrad, vjp } = jax;
 const eager = process.argv.includes('--eager');
 const compiled = eager ? (f) => f : jit;
@@ -28,8 +30,8 @@ const scalarOf = (value) => np.array(value, { dtype: np.float32 });
 
 function layer(inputs, outputs, seed) {
   const { weight, bias } = linear(inputs, outputs, seed);
-  const kernel = np.array(np.matrixTranspose(np.array(weight).reshape([outputs, inputs])).dataSync());
-  return { kernel: kernel.reshape([inputs, outputs]), bias: np.array(bias) };
+  const kernel = weight.map((_, i) => weight[(i % outputs) * inputs + Math.floor(i / outputs)]);
+  return { kernel: np.array(kernel).reshape([inputs, outputs]), bias: np.array(bias) };
 }
 
 /** x W + b; takes the layer over. */
@@ -173,10 +175,9 @@ function training(update, state, x, y) {
   };
 }
 
-const small = ['scalar', 'poly', 'chain', 'pointwise', 'mlp-tiny'];
 await serve({
-  about: { version: manifest.dependencies['@jax-js/jax'], node: process.version, threads: 1 },
-  programs: eager ? Object.fromEntries(small.map((name) => [name, programs[name]])) : programs,
+  about: { version: manifest.dependencies['@jax-js/jax'], node: process.version, threads },
+  programs,
   read: (x) => x.ref.data(),
   finish: async (arrays) => {
     await jax.blockUntilReady(arrays);

@@ -129,7 +129,7 @@ def mlp_tiny():
 
 def mlp():
     model = nn.Sequential(layer(784, 256, 1), nn.ReLU(), layer(256, 128, 3), nn.ReLU(), layer(128, 10, 5))
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
     x = leaf([64, 784], 7).detach()
     return training(model, optimizer, F.cross_entropy, x, torch.from_numpy(data.labels(64, 10, 8)))
 

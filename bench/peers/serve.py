@@ -32,7 +32,7 @@ def timed(library, step, steps):
         results = step()
     library.finish(results)
     seconds = time.perf_counter() - start
-    return {'seconds': seconds / steps, 'processor': (time.process_time() - processor) / steps}
+    return {'steps': steps, 'seconds': seconds / steps, 'processor': (time.process_time() - processor) / steps}
 
 
 def check(values):
@@ -62,9 +62,7 @@ class Server:
         if request['do'] == 'measure':
             return timed(self.library, self.step, max(1, round(request['seconds'] / self.estimate)))
         self.step = None
-        program = self.library.programs.get(request['program'])
-        if program is None:
-            return {'lacks': 'not written for it'}
+        program = self.library.programs[request['program']]
         return self.prepare(program, request) if request['do'] == 'prepare' else self.memory(program, request)
 
     def prepare(self, program, request):
