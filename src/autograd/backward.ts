@@ -138,6 +138,16 @@ function batchedGrad(
   if (!first || first.ndim === 0) {
     throw new AdjointError('argument', 'isGradsBatched: gradOutputs must be given, as batches along dimension 0');
   }
+  for (const [i, { node, nr }] of list(outputs).map(rootOf).entries()) {
+    const [batch, { shape }] = [batches[i], node.outputs[nr]];
+    if (!batch || sameShape(batch.shape.slice(1), shape)) continue;
+    throw new AdjointError(
+      'shape',
+      'If isGradsBatched: true, we interpret the first dimension of each grad_output as the batch dimension. The sizes of the remaining ' +
+        'dimensions are expected to match the shape of corresponding output, but a mismatch was detected: ' +
+        `grad_output[${i}] has a shape of ${showShape(batch.shape)} and output[${i}] has a shape of ${showShape(shape)}.`,
+    );
+  }
   return at(new BatchLevel(first.shape[0]), (level) => {
     const each = batches.map((batch) => batch && level.lift(batch));
     return grad(outputs, inputs, { ...options, gradOutputs: each }).map(

@@ -76,6 +76,8 @@ function hooksOf(tensor: Tensor): TensorHooks {
 }
 
 function checkLeaf(tensor: Tensor, wanted: boolean): void {
+  if (typeof wanted !== 'boolean')
+    throw new AdjointError('argument', `requiresGrad must be true or false, got ${show(wanted)}`);
   if (wanted && !isFloatingPoint(tensor.dtype)) {
     throw new AdjointError('dtype', `only Tensors of floating point dtype can require gradients, got ${tensor.dtype}`);
   }
@@ -85,11 +87,12 @@ function checkLeaf(tensor: Tensor, wanted: boolean): void {
       'Setting requiresGrad on an inference tensor outside InferenceMode is not allowed. Make a clone to get a normal tensor',
     );
   }
-  if (nodeOf(tensor) && !(tensor._node instanceof AccumulateGrad) && !wanted) {
+  if (!tensor.isLeaf) {
+    const instead =
+      " If you want to use a computed variable in a subgraph that doesn't require differentiation use const var_no_grad = variable.detach()";
     throw new AdjointError(
       'autograd',
-      'you can only change requiresGrad flags of leaf variables. If you want to use a computed variable in a subgraph that ' +
-        "doesn't require differentiation use const var_no_grad = variable.detach()",
+      `you can only change requiresGrad flags of leaf variables.${wanted ? '' : instead}`,
     );
   }
 }
@@ -158,7 +161,7 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
     },
     set(value: boolean) {
       checkLeaf(this, value);
-      if (this.gradFn === null) this._wantsGrad = value;
+      this._wantsGrad = value;
       if (value) this._node ??= resting.get(this) ?? null;
       else if (this._node) {
         resting.set(this, this._node);
@@ -219,7 +222,8 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
 
 const methods: Partial<Tensor> & ThisType<Tensor> = {
   requiresGrad_(value = true) {
-    this.requiresGrad = value;
+    // what was computed has it already
+    if (value !== true || this.isLeaf) this.requiresGrad = value;
     return this;
   },
   retainGrad() {

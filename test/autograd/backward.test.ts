@@ -520,6 +520,26 @@ describe('what backward and grad refuse', () => {
   });
 });
 
+test('batches of cotangents must be of the shapes of the outputs, one dimension more in front', () => {
+  const x = leaf([1, 2]);
+  const batched = (y: Tensor, gradOutputs: Tensor): Tensor[] =>
+    autograd.grad(y, x, { gradOutputs, isGradsBatched: true });
+  assert.deepEqual(values(batched(x.mul(2).sum(), tensor([0n, 1n, 2n]))), [
+    [
+      [0, 0],
+      [2, 2],
+      [4, 4],
+    ],
+  ]);
+  const message =
+    /^If isGradsBatched: true, we interpret the first dimension .* a mismatch was detected: grad_output\[0\] has a shape of \[2\]/;
+  assert.throws(() => batched(x.mul(2), ones(2)), { code: 'shape', message });
+  assert.throws(() => batched(x.sum(), ones(2, 1)), {
+    code: 'shape',
+    message: /shape of \[2, 1\] and output\[0\] has a shape of \[\]/,
+  });
+});
+
 describe('grad with its cotangents by position', () => {
   test('as by name', () => {
     const x = leaf([1, 2]);

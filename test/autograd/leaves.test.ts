@@ -57,7 +57,18 @@ describe('requiresGrad', () => {
       code: 'autograd',
       message: /^you can only change requiresGrad flags of leaf variables\..* variable\.detach\(\)/,
     });
+    for (const value of [true, false]) {
+      assert.throws(() => {
+        y.requiresGrad = value;
+      }, /^AdjointError: you can only change requiresGrad flags of leaf variables\./);
+    }
     assert.equal(y.requiresGrad, true);
+    for (const value of ['yes', 1, null]) {
+      assert.throws(() => leaf([1]).requiresGrad_(value as never), {
+        code: 'argument',
+        message: /^requiresGrad must be true or false, got/,
+      });
+    }
   });
 
   test('a leaf that asked later is not part of the graph before', () => {
