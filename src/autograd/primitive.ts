@@ -274,7 +274,7 @@ function execute<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand
   const results = Array.isArray(out) ? out : [out];
   // views that the forward took of its own work are nobody else's
   for (const r of results) r._view = primitive.view ? viewOf(inputs[0] as Tensor, primitive.several ?? false) : null;
-  if (recording && !mode.inference && inputs.some(requiresGrad)) record(primitive, params, inputs, results);
+  if (recording && !mode.inference) record(primitive, params, inputs, results);
   return out;
 }
 
@@ -286,7 +286,7 @@ export function record<P>(
   inputs: readonly Operand[],
   results: readonly Tensor[],
 ): void {
-  if (inputs.every(isInference)) return;
+  if (!inputs.some(requiresGrad) || inputs.every(isInference)) return;
   // of its final length from the start: a list that grows by pushing takes four times the room
   const edges = new Array<Edge | null>(inputs.length);
   let any = false;

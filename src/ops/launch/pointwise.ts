@@ -18,6 +18,10 @@ export interface PointwiseCode {
   readonly kernels: Map<number, Kernel>;
 }
 
+/** The strides of an operand with one dimension. */
+const dense = [1];
+const still = [0];
+
 /** Computes an expression of the operands, as numbers of dtype `type`, into `out`, whose shape they broadcast to. */
 export function launchPointwise(code: PointwiseCode, operands: readonly Operand[], type: DType, out: Tensor): void {
   const { shape } = out;
@@ -33,7 +37,7 @@ export function launchPointwise(code: PointwiseCode, operands: readonly Operand[
     if (count !== 1 && !(count === n && isContiguous(t.shape, t.strides))) simple = false;
   }
   const loops = simple
-    ? { sizes: [n], strides: tensors.map((t) => [numelOf(t.shape) === 1 && n !== 1 ? 0 : 1]) }
+    ? { sizes: [n], strides: tensors.map((t) => (numelOf(t.shape) === 1 && n !== 1 ? still : dense)) }
     : foldLoops(
         shape,
         tensors.map((t) => broadcastStrides(t.shape, t.strides, shape)),
@@ -50,22 +54,22 @@ function run(
 ): void {
   const inner = sizes.length - 1;
   const out = tensors[tensors.length - 1];
-  const modeAt = (t: number): number => modeOf(inner < 0 ? 1 : strides[t][inner]);
+  const strideOf = (t: number): number => (inner < 0 ? 1 : strides[t][inner]);
 
   let key = codeOf[type];
   let t = 0;
   for (const x of operands) {
     const tensor = typeof x !== 'number';
-    key = key * 32 + (tensor ? codeOf[x.dtype] * 4 + modeAt(t++) : parameter);
+    key = key * 32 + (tensor ? codeOf[x.dtype] * 4 + modeOf(strideOf(t++)) : parameter);
   }
-  key = key * 32 + codeOf[out.dtype] * 4 + modeAt(t);
+  key = key * 32 + codeOf[out.dtype] * 4 + modeOf(strideOf(t));
   let kernel = code.kernels.get(key);
   if (!kernel) {
     t = 0;
     const kinds = operands.map((x) =>
-      typeof x === 'number' ? { type, mode: modes[parameter] } : { type: x.dtype, mode: modes[modeAt(t++)] },
+      typeof x === 'number' ? { type, mode: modes[parameter] } : { type: x.dtype, mode: modes[modeOf(strideOf(t++))] },
     );
-    kernel = pointwiseKernel(code.root, type, kinds, { type: out.dtype, mode: modes[modeAt(t)] });
+    kernel = pointwiseKernel(code.root, type, kinds, { type: out.dtype, mode: modes[modeOf(strideOf(t))] });
     code.kernels.set(key, kernel);
   }
 

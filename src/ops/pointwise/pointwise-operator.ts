@@ -43,6 +43,8 @@ export interface PointwiseOptions {
   readonly cast?: readonly number[];
 }
 
+const none: readonly number[] = [];
+
 const codes = new WeakMap<Expr, PointwiseCode>();
 
 /** Operators of one expression share its kernels. */
@@ -86,7 +88,14 @@ export class Pointwise implements Primitive<undefined> {
 
   /** Applies the operator to tensors and numbers. */
   call(...operands: readonly (Tensor | Scalar)[]): Tensor {
-    return apply(this, undefined, operands.map(operand));
+    return this.callFrom(0, operands);
+  }
+
+  /** The same for the operands from position `first` of a list on. */
+  callFrom(first: number, list: readonly unknown[]): Tensor {
+    const operands = new Array<Operand>(list.length - first);
+    for (let k = 0; k < operands.length; k++) operands[k] = operand(list[first + k] as Tensor | Scalar);
+    return apply(this, undefined, operands);
   }
 
   /** Applies the operator and writes the result over the first operand. */
@@ -122,7 +131,7 @@ export class Pointwise implements Primitive<undefined> {
 
   /** The dtype to compute in, and that of the result. */
   private dtypes(operands: readonly (number | Pick<Tensor, 'dtype' | 'shape'>)[]): { compute: DType; out: DType } {
-    const { conditions = [], cast = [], domain } = this.options;
+    const { conditions = none, cast = none, domain } = this.options;
     const passive = conditions.length + cast.length > 0;
     const numbers = passive ? operands.filter((_, k) => !conditions.includes(k) && !cast.includes(k)) : operands;
     let compute = resultType(numbers);
@@ -249,8 +258,8 @@ export function pointwise<const Names extends readonly string[], Params extends 
 ): (x: Tensor | Scalar, ...args: Arguments<Names, Params>) => Tensor {
   const choose = namedAfterAny(name, names, select);
   const f = (x: Tensor | Scalar, ...args: Arguments<Names, Params>): Tensor => {
-    const [operator, ...operands] = choose(x, ...args);
-    return operator.call(...operands);
+    const chosen = choose(x, ...args);
+    return chosen[0].callFrom(1, chosen);
   };
   selectors.set(f, choose);
   return f;
