@@ -1,7 +1,7 @@
-import { isContiguous } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import type { Flight } from './flight.ts';
+import { dimsByStride, laidOut } from './layout.ts';
 import { leadsTo } from './memory-scope.ts';
 import { mode } from './modes.ts';
 import { type Gradients, Node } from './node.ts';
@@ -61,21 +61,3 @@ export class AccumulateGrad extends Node {
     return [];
   }
 }
-
-/**
- * The dimensions of a leaf from the widest stride to the narrowest, if its elements lie without gaps or overlaps in that order; null if that
- * is row-major order, or if they do not.
- */
-function dimsByStride({ shape, strides }: Tensor): number[] | null {
-  if (isContiguous(shape, strides)) return null;
-  const dims = [...shape.keys()].sort((a, b) => strides[b] - strides[a]);
-  const sorted = (values: readonly number[]): number[] => dims.map((d) => values[d]);
-  return isContiguous(sorted(shape), sorted(strides)) ? dims : null;
-}
-
-/** A copy whose elements lie in that order. */
-const laidOut = (gradient: Tensor, dims: readonly number[]): Tensor =>
-  gradient
-    .permute([...dims])
-    .clone()
-    .permute(dims.map((_, d) => dims.indexOf(d)));

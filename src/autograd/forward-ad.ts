@@ -1,2 +1,2 @@
 /** torch.autograd.forward_ad. */
-export { dualLevel, makeDual, unpackDual } from './forward.ts';
+export { dualLevel, enterDualLevel, exitDualLevel, makeDual, unpackDual } from './forward.ts';

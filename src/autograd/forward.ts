@@ -4,16 +4,19 @@
  * pointwise operator is diagonal, hence its own transpose, a view does to the tangent what it does to the value, and any other map is
  * transposed by differentiating it in v.
  */
-import { zerosLike } from '../core/creation.ts';
+import { filled, zerosLike } from '../core/creation.ts';
 import { isFloatingPoint } from '../core/dtype.ts';
+import { checkOptions } from '../core/options.ts';
 import { sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { grad } from './backward.ts';
-import { type Draw, enter, Level, Lift, leave, overwrite, twin } from './lift.ts';
-import { enableGrad, mode, scoped, unrecorded } from './modes.ts';
+import { inOrderOf, sameOrder } from './layout.ts';
+import { type Draw, enter, isOpen, Level, Lift, leave, liftOf, overwrite, twin } from './lift.ts';
+import { enableGrad, mode, scoped } from './modes.ts';
 import { type Edge, Node } from './node.ts';
 import { edgeOf, type Operand, OperatorNode, type Primitive, record, requiresGrad, run } from './primitive.ts';
+import { viewOf } from './view.ts';
 
 /** A value and its tangent. */
 export class Dual extends Lift {
@@ -40,17 +43,33 @@ export class Dual extends Lift {
 
   write(target: Tensor, source: Tensor): void {
     const level = this.level as DualLevel;
-    if (target._view) {
-      throw new AdjointError(
-        'unsupported',
-        'in forward mode, a write through a view does not reach the tensor that it is a view of: compute out of place',
-      );
-    }
-    const [own, from] = [level.lower(target).primal, level.lower(source)];
-    overwrite(own, from.primal);
-    target._lift = from.tangent ? new Dual(level, own === target ? twin(target) : own, from.tangent) : own._lift;
+    const from = level.lower(source);
+    const { tangent } = level.lower(target);
+    if (from.tangent) (tangent ?? level.blank(target, from.tangent)).copy_(from.tangent);
+    else tangent?.zero_();
+    overwrite(level.lower(target).primal, from.primal);
+  }
+
+  override get shown(): Tensor | null {
+    return isOpen(this) ? this.tangent : null;
+  }
+
+  override ofView({ shape, strides, offset }: Tensor, base: Tensor): Dual {
+    const of = (x: Tensor): Tensor => x.asStrided(shape, strides, offset - base.offset + x.offset);
+    return new Dual(this.level as DualLevel, of(this.primal), of(this.tangent));
   }
 }
+
+/** The same elements in the same place of the graph, which take no part in tangents. */
+function bare(x: Tensor, lift: Lift | null): Tensor {
+  const copy = twin(x);
+  copy._lift = lift;
+  if (copy._view) copy._view = { ...copy._view, opaque: true };
+  return copy;
+}
+
+/** The elements of a tensor, in no place of the graph at this level: what becomes of them is recorded with the duals. */
+const elementsOf = (x: Tensor): Tensor => Object.assign(twin(x), { _node: null, _outputNr: 0 });
 
 /** Where the gradients go that are computed only to be transposed. */
 class Sink extends Node {
@@ -74,17 +93,18 @@ export class DualLevel extends Level {
     });
   }
 
-  /** A tensor of value `primal` with the tangent `tangent` at this level. */
+  /** A tensor of value `primal` with the tangent `tangent` at this level: a view, whose writes are seen by `primal` but for their tangents. */
   lift(primal: Tensor, tangent: Tensor): Tensor {
-    const dual = twin(primal);
-    if (primal._wantsGrad) dual._node = (edgeOf(primal) as Edge).node;
-    dual._lift = new Dual(this, primal, tangent);
+    const view = primal.viewAs(primal);
+    const dual = bare(view, view._lift);
+    const held = liftOf(tangent) ? tangent : (liftOf(primal)?.like(tangent) ?? tangent);
+    dual._lift = new Dual(this, elementsOf(bare(primal, primal._lift)), inOrderOf(primal, held));
     return dual;
   }
 
-  /** The value and the tangent, null if it has none at this level. */
+  /** The value, of a dual in no place of the graph, and the tangent, null if it has none at this level. */
   lower(x: Tensor): { primal: Tensor; tangent: Tensor | null } {
-    const lift = x._lift;
+    const lift = liftOf(x);
     return lift instanceof Dual && lift.level === this
       ? { primal: lift.primal, tangent: lift.tangent }
       : { primal: x, tangent: null };
@@ -92,32 +112,61 @@ export class DualLevel extends Level {
 
   /** The value of a dual, in the dual's place of the graph. */
   strip(dual: Tensor): Tensor {
-    const value = twin(dual);
     const edge = edgeOf(dual);
-    return Object.assign(value, { _lift: this.lower(dual).primal._lift, _node: edge?.node ?? null });
+    return Object.assign(bare(dual, this.lower(dual).primal._lift), { _node: edge?.node ?? null });
+  }
+
+  /** The same for what may be a dual, and its tangent. */
+  unpack(x: Tensor): { primal: Tensor; tangent: Tensor | null } {
+    const { tangent } = this.lower(x);
+    return { primal: tangent ? this.strip(x) : x, tangent };
+  }
+
+  /**
+   * Gives a tensor without a tangent one of zeros, to be written over with tangents like `model`. That of a view is a view of the one that its
+   * base is given.
+   */
+  blank(target: Tensor, model: Tensor): Tensor {
+    const base = target._view && !target._view.opaque ? target._view.base : target;
+    const zeros = inOrderOf(base, filled(base.shape, 0, base.dtype));
+    const lift = new Dual(this, elementsOf(base), model._lift?.like(zeros) ?? zeros);
+    base._lift = lift;
+    if (base === target) return lift.tangent;
+    const part = lift.ofView(target, base);
+    target._lift = part;
+    return part.tangent;
   }
 
   run(primitive: Primitive<unknown>, params: unknown, inputs: readonly Operand[]): Tensor | Tensor[] {
     const pairs = inputs.map((x) => (typeof x === 'number' ? { primal: x, tangent: null } : this.lower(x)));
-    const primals = pairs.map((pair) => pair.primal);
+    const primals = pairs.map(({ primal, tangent }) =>
+      tangent || !requiresGrad(primal) ? primal : elementsOf(primal),
+    );
     const tangents = pairs.map((pair) => pair.tangent);
-    const recording = mode.grad;
-    const out = unrecorded(() => run(primitive, params, primals));
+    const out = run(primitive, params, primals);
     const results = Array.isArray(out) ? out : [out];
-    if (recording) record(primitive, params, inputs, results);
-    const directions = pushForward(primitive, params, primals, tangents, results);
+    if (mode.grad) record(primitive, params, inputs, results);
+    // tangents depend on the values, so these have to be in their place of the graph
+    const placed = inputs.map((x, k) =>
+      typeof x !== 'number' && tangents[k] && requiresGrad(x) ? this.strip(x) : pairs[k].primal,
+    );
+    const directions = pushForward(primitive, params, placed, tangents, results);
     for (const [k, result] of results.entries()) {
+      const value = elementsOf(result);
+      if (primitive.view) result._view = viewOf(inputs[0] as Tensor, primitive.several ?? false);
       const direction = directions[k];
-      if (!direction) continue;
-      const primal = twin(result);
-      result._lift = new Dual(
-        this,
-        primal,
-        sameShape(direction.shape, result.shape) ? direction : direction.expand(result.shape),
-      );
+      if (direction)
+        result._lift = new Dual(this, value, primitive.view ? direction : ofItsOwn(direction, result, tangents));
     }
     return out;
   }
+}
+
+/** A tangent of the shape of `result` that lies in memory as it does, in memory of its own, so that each can be written to. */
+function ofItsOwn(direction: Tensor, result: Tensor, tangents: readonly (Tensor | null)[]): Tensor {
+  const whole = sameShape(direction.shape, result.shape) ? direction : direction.expand(result.shape);
+  const own = inOrderOf(result, whole);
+  return tangents.some((t) => t?.storage === own.storage) ? inOrderOf(result, own.clone()) : own;
 }
 
 /** The tangents of the results, null where they are zero. */
@@ -128,9 +177,9 @@ function pushForward(
   tangents: readonly (Tensor | null)[],
   results: readonly Tensor[],
 ): (Tensor | null)[] {
-  if (primitive.view) {
-    // where the value can be viewed so, its tangent may lie otherwise
-    const out = run(primitive, params, [(tangents[0] as Tensor).contiguous(), ...primals.slice(1)]);
+  // where the value can be viewed so, its tangent may lie otherwise
+  if (primitive.view && sameOrder(tangents[0] as Tensor, primals[0] as Tensor)) {
+    const out = run(primitive, params, [tangents[0] as Tensor, ...primals.slice(1)]);
     return Array.isArray(out) ? out : [out];
   }
   const node = new OperatorNode(
@@ -206,22 +255,56 @@ export function dualLevel(): Disposable;
 export function dualLevel<T>(callback?: () => T): T | Disposable {
   return scoped(
     () => {
-      if (current) {
-        throw new AdjointError(
-          'autograd',
-          'Nested forward mode AD is not supported at the moment. If you are seeing this error, please nest func.jvp instead',
-        );
-      }
-      const level = new DualLevel();
-      enter(level);
-      current = level;
-      return () => {
-        current = null;
-        leave(level);
-      };
+      openLevel();
+      return closeLevel;
     },
     callback as () => T,
   );
+}
+
+function openLevel(): void {
+  if (current) {
+    throw new AdjointError(
+      'autograd',
+      'Nested forward mode AD is not supported at the moment. If you are seeing this error, please nest func.jvp instead',
+    );
+  }
+  const level = new DualLevel();
+  enter(level);
+  current = level;
+}
+
+function closeLevel(): void {
+  if (!current) throw new AdjointError('autograd', 'Trying to exit a dual level but no level exists');
+  leave(current);
+  current = null;
+}
+
+/**
+ * Opens the level at which `makeDual` lifts tensors, until `exitDualLevel` (torch.autograd.forward_ad.enter_dual_level). `dualLevel` closes it
+ * of itself.
+ * @returns its number, which is 0: there is one at most
+ * @throws if a level is open already
+ */
+export function enterDualLevel(): number {
+  openLevel();
+  return 0;
+}
+
+/**
+ * Closes the level that `enterDualLevel` has opened (torch.autograd.forward_ad.exit_dual_level). What was dual there is an ordinary tensor again.
+ * @param options the number of the level, which can only be the last one opened
+ * @throws if there is no such level
+ */
+export function exitDualLevel(options: { level?: number | null } = {}): void {
+  checkOptions('exitDualLevel', options, ['level']);
+  if ((options.level ?? 0) !== 0) {
+    throw new AdjointError(
+      'argument',
+      `Trying to exit a dual level that was not the last one that was created: expected 0, got ${show(options.level)}`,
+    );
+  }
+  closeLevel();
 }
 
 /**
@@ -232,31 +315,49 @@ export function makeDual(tensor: Tensor, tangent: Tensor): Tensor {
   if (!current) {
     throw new AdjointError(
       'autograd',
-      'Trying to create a dual Tensor for forward AD but no level exists, make sure to open a dualLevel() first.',
+      'Trying to create a dual Tensor for forward AD but no level exists, make sure to open a dualLevel() first (or enterDualLevel()).',
     );
   }
   checkTangent(tensor, tangent);
+  if (current.lower(tensor).tangent) {
+    throw new AdjointError(
+      'autograd',
+      'Making a dual Tensor based on a Tensor that already has a forward gradient at the same level is not supported',
+    );
+  }
+  if (current.lower(tangent).tangent) {
+    throw new AdjointError(
+      'autograd',
+      'Setting a forward grad that itself has a forward gradient at the same level is not supported',
+    );
+  }
   return current.lift(tensor, tangent);
 }
 
 /** @internal Throws unless `tangent` can be the tangent of `tensor`. */
 export function checkTangent(tensor: Tensor, tangent: Tensor): void {
   for (const [what, x] of [
-    ['the primal', tensor],
-    ['the tangent', tangent],
+    ['primal', tensor],
+    ['tangent', tangent],
   ] as const) {
     if (!(x instanceof Tensor) || !isFloatingPoint(x.dtype)) {
       throw new AdjointError(
         'dtype',
-        `Expected ${what} to be a floating Tensor, got ${x instanceof Tensor ? x.dtype : show(x)}`,
+        `Expected ${what} to be floating point, but got: ${x instanceof Tensor ? x.dtype : show(x)}`,
       );
     }
   }
-  if (!sameShape(tensor.shape, tangent.shape) || tensor.dtype !== tangent.dtype) {
+  if (!sameShape(tensor.shape, tangent.shape)) {
     throw new AdjointError(
       'shape',
-      `Expected the tangent to have the shape and dtype of the primal, ${showShape(tensor.shape)} and ${tensor.dtype}; ` +
-        `got ${showShape(tangent.shape)} and ${tangent.dtype}`,
+      'Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. Tensor is of ' +
+        `size ${showShape(tensor.shape)} while the given forward gradient is of size ${showShape(tangent.shape)}.`,
+    );
+  }
+  if (tensor.dtype !== tangent.dtype) {
+    throw new AdjointError(
+      'dtype',
+      `Expected the tangent to have the dtype of the primal, ${tensor.dtype}, but got ${tangent.dtype}`,
     );
   }
 }
@@ -265,5 +366,5 @@ export function checkTangent(tensor: Tensor, tangent: Tensor): void {
 export function unpackDual(tensor: Tensor): { primal: Tensor; tangent: Tensor | null } {
   if (!(tensor instanceof Tensor))
     throw new AdjointError('argument', `unpackDual: expected a Tensor, got ${show(tensor)}`);
-  return current ? current.lower(tensor) : { primal: tensor, tangent: null };
+  return current ? current.unpack(tensor) : { primal: tensor, tangent: null };
 }

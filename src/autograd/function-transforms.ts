@@ -16,11 +16,18 @@ export function evaluateDual(application: Application, args: readonly unknown[],
   const tangents = args.map((x) => (isTensor(x) ? level.lower(x).tangent : null));
   const values = args.map((x, k) => (tangents[k] ? level.strip(x as Tensor) : x));
   const results = evaluate(application, values);
+  const versions = tangents.map((t) => t?.storage.version);
   const directions = push(
     application,
     tangents.map((t, k) => t ?? (isTensor(args[k]) && application.materializeGrads ? zerosLike(args[k]) : null)),
     results,
   );
+  for (const [k, tangent] of tangents.entries()) {
+    if (!tangent) continue;
+    const written = tangent.storage.version !== versions[k];
+    for (const [j, result] of results.entries())
+      if (isTensor(result)) checkAlias(result, directions[j], values[k] as Tensor, tangent, written);
+  }
   // what the backward finds has the tangents that it would have had without the function
   const given = new Map(values.map((value, k) => [value, args[k]]));
   const dual = (x: Tensor | null): Tensor | null => (given.get(x) ?? x) as Tensor | null;
@@ -35,6 +42,36 @@ export function evaluateDual(application: Application, args: readonly unknown[],
     output._lift = directions[j] ? new Dual(level, value, directions[j]) : value._lift;
     return output;
   });
+}
+
+const baseOf = (x: Tensor): Tensor => x._view?.base ?? x;
+
+/**
+ * Throws if a result of `forward` is an input that was written to, or a view of an input, and `jvp` has not done to the tangents what
+ * `forward` did to the values.
+ */
+function checkAlias(result: Tensor, direction: Tensor | null, input: Tensor, tangent: Tensor, written: boolean): void {
+  if (result === input) {
+    if (written) return;
+    throw new AdjointError(
+      'autograd',
+      'An inplace custom Function is not modifying the forward mode gradients inplace. If the forward is modifying an input inplace, ' +
+        'then the jvp function must modify the corresponding gradient inplace.',
+    );
+  }
+  if (!direction || !result._view || baseOf(result) !== baseOf(input)) return;
+  if (!direction._view) {
+    throw new AdjointError(
+      'autograd',
+      "A custom Function's forward is returning a view (or an input as-is) but the jvp is not returning a view.",
+    );
+  }
+  if (baseOf(direction) !== baseOf(tangent)) {
+    throw new AdjointError(
+      'autograd',
+      'A custom Function is returning a view but the jvp is not returning a view of the given grad input.',
+    );
+  }
 }
 
 /** The tangents of the results, by `jvp`; null where there is none. */
@@ -119,7 +156,7 @@ function byOwnRule(
   batched: readonly boolean[],
   values: readonly unknown[],
 ): unknown {
-  const info = { batchSize: level.size, randomness: 'error' } as const;
+  const info = { batchSize: level.size, randomness: level.randomness };
   const returned = definition.vmap?.(
     info,
     batched.map((b) => (b ? 0 : null)),
@@ -143,7 +180,7 @@ function byGeneratedRule(
   batched: readonly boolean[],
   values: readonly unknown[],
 ): unknown {
-  const application = Application.to(onBatches(definition, level.size, batched), values);
+  const application = Application.to(onBatches(definition, level, batched), values);
   const results = evaluate(application, values);
   application.node?.save();
   const lifted = results.map((y) => (isTensor(y) ? level.lift(y) : y));
@@ -157,9 +194,9 @@ type BatchCtx = FunctionCtx<{ example: Application; forBackward: readonly boolea
  * What a custom function does to one example, done to all examples of a batch at once.
  * @param batched which arguments are batches; the others are the same for all examples
  */
-function onBatches(definition: Definition, size: number, batched: readonly boolean[]): Definition {
+function onBatches(definition: Definition, { size, randomness }: BatchLevel, batched: readonly boolean[]): Definition {
   const { name, backward, jvp } = definition;
-  const within = <T>(work: (level: BatchLevel) => T): T => at(new BatchLevel(size), work);
+  const within = <T>(work: (level: BatchLevel) => T): T => at(new BatchLevel(size, randomness), work);
   const lift = (level: BatchLevel, x: unknown, isBatch: boolean): unknown =>
     isTensor(x) && isBatch ? level.lift(x) : x;
   const lower = (level: BatchLevel, x: unknown): unknown => (isTensor(x) ? level.lowerAll(x) : x);

@@ -38,6 +38,16 @@ export abstract class Lift {
   /** Writes what `source` stands for over what `target` stands for; this is the lift of one of them. */
   abstract write(target: Tensor, source: Tensor): void;
 
+  /** What a view of the tensor stands for that was taken before the tensor was lifted; null if that is not known. */
+  ofView(_view: Tensor, _base: Tensor): Lift | null {
+    return null;
+  }
+
+  /** A tangent that is shown with the tensor. */
+  get shown(): Tensor | null {
+    return null;
+  }
+
   /** What is shown of the tensor, if it is not shown as its elements. */
   text(): string | null {
     return null;
@@ -74,13 +84,26 @@ export abstract class Level {
 
 const open: Level[] = [];
 
+/** Whether the transform that a lift belongs to is under way. */
+export const isOpen = (lift: Lift | null | undefined): lift is Lift => !!lift && open[lift.level.depth] === lift.level;
+
+/** What a tensor stands for, null if for itself: what has escaped from a transform that is over is an ordinary tensor again. */
+export function liftOf(x: Tensor): Lift | null {
+  const own = isOpen(x._lift) ? x._lift : null;
+  const view = x._view;
+  if (view === null || view.opaque || !isOpen(view.base._lift)) return own;
+  if (own && own.level.depth >= view.base._lift.level.depth) return own;
+  const lift = view.base._lift.ofView(x, view.base);
+  if (lift) x._lift = lift;
+  return lift ?? own;
+}
+
 /** The innermost level to which one of the operands is lifted. */
 export function innermost(inputs: readonly Operand[]): Level | null {
   let found: Level | null = null;
   for (const x of inputs) {
-    const level = typeof x === 'number' ? undefined : x._lift?.level;
-    // what has escaped from a transform that is over is an ordinary tensor again
-    if (level && open[level.depth] === level && (found === null || level.depth > found.depth)) found = level;
+    const level = typeof x === 'number' ? null : liftOf(x)?.level;
+    if (level && (found === null || level.depth > found.depth)) found = level;
   }
   return found;
 }
@@ -126,7 +149,8 @@ function writeLifted(operator: Primitive<unknown>, params: unknown, self: Tensor
 
 /** Makes `self` stand, in its own memory, for what `source` stands for. */
 export function overwrite(self: Tensor, source: Tensor): void {
-  const lift = self._lift ?? source._lift;
+  const [own, other] = [liftOf(self), liftOf(source)];
+  const lift = own && other && other.level.depth > own.level.depth ? other : (own ?? other);
   if (lift) lift.write(self, source);
   else self.copy_(source);
 }

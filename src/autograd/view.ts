@@ -20,6 +20,8 @@ export interface ViewInfo {
    * the result of a custom function, which says itself what the gradient is.
    */
   readonly sealed: Seal | null;
+  /** Whether it takes no part in the tangent that its base may have (forward.ts). */
+  readonly opaque: boolean;
 }
 
 export type Seal = 'several' | 'noGrad' | 'inference' | 'custom';
@@ -29,7 +31,7 @@ export function viewOf(of: Tensor, several: boolean): ViewInfo | null {
   if (of.storage.inference) return null;
   const { grad, inference } = mode;
   const sealed = inference ? 'inference' : !grad ? 'noGrad' : several ? 'several' : (of._view?.sealed ?? null);
-  return { base: of._view?.base ?? of, version: of.storage.version, sealed };
+  return { base: of._view?.base ?? of, version: of.storage.version, sealed, opaque: of._view?.opaque ?? false };
 }
 
 /** Throws where a write to `self` would lose a gradient, or would not know which of several values to keep. */

@@ -18,6 +18,8 @@ export interface PrintedSuffix {
   readonly requiresGrad?: boolean;
   /** Name of the backward node, such as `MulBackward0`; takes the place of `requires_grad`. */
   readonly gradFn?: string;
+  /** The text of its tangent. */
+  readonly tangent?: string;
 }
 
 /** Options of {@link setPrintoptions}; one that is absent or `null` keeps its value, except for `sciMode`. */
@@ -113,6 +115,7 @@ export function formatTensor(tensor: Printable, suffix: PrintedSuffix = {}): str
   }
   if (suffix.gradFn !== undefined) suffixes.push(`grad_fn=<${suffix.gradFn}>`);
   else if (suffix.requiresGrad) suffixes.push('requires_grad=True');
+  if (suffix.tangent !== undefined) suffixes.push(`tangent=${suffix.tangent}`);
   return appendSuffixes(prefix + data, suffixes, prefix.length);
 }
 

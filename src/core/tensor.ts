@@ -174,10 +174,13 @@ export class Tensor {
   toString(): string {
     const text = this._lift?.text();
     if (typeof text === 'string') return text;
-    return formatTensor(this, {
-      requiresGrad: this._wantsGrad,
-      gradFn: this._wantsGrad ? undefined : this._node?.name(),
-    });
+    let gradFn: string | undefined;
+    try {
+      gradFn = this.gradFn?.name();
+    } catch {
+      gradFn = 'Invalid'; // a view that its base was written under, without recording
+    }
+    return formatTensor(this, { requiresGrad: this.requiresGrad, gradFn, tangent: this._lift?.shown?.toString() });
   }
 
   /** What `console.log` shows in Node. */

@@ -120,48 +120,90 @@ describe('jvp', () => {
     });
   });
 
-  test('of an input that is returned, and of one that was written to', () => {
-    class Unchanged extends autograd.Function {
-      static forward(_: Ctx, x: Tensor): Tensor {
-        return x;
+  test('of an input that is returned has to be a view, as the result is', () => {
+    const pushed = (jvp: (t: Tensor) => Tensor): unknown => {
+      class Unchanged extends autograd.Function {
+        static forward(_: Ctx, x: Tensor, y: Tensor): [Tensor, Tensor] {
+          return [x.add(y), x];
+        }
+        static jvp(_: Ctx, t: Tensor, u: Tensor): [Tensor, Tensor] {
+          return [t.add(u), jvp(t)];
+        }
       }
-      static jvp(_: Ctx, t: Tensor): Tensor {
-        return t.mul(5);
+      return dualLevel(() => {
+        const x = makeDual(constant([1, 2]), constant([1, 10]));
+        return values(unpackDual(Unchanged.apply(x, constant([0, 0]))[1]).tangent);
+      });
+    };
+    assert.deepEqual(
+      pushed((t) => t.viewAs(t)),
+      [1, 10],
+    );
+    const wrong = { code: 'autograd', message: /forward is returning a view .* but the jvp is not returning a view/ };
+    assert.throws(() => pushed((t) => t), wrong);
+    assert.throws(() => pushed((t) => t.mul(2)), wrong);
+  });
+
+  test('of a view has to be a view of the tangent that was given', () => {
+    const pushed = (jvp: (t: Tensor) => Tensor): unknown => {
+      class Front extends autograd.Function {
+        static forward(_: Ctx, x: Tensor): Tensor {
+          return x.narrow(0, 0, 1);
+        }
+        static jvp(_: Ctx, t: Tensor): Tensor {
+          return jvp(t);
+        }
       }
-    }
-    class Double extends autograd.Function {
-      static forward(ctx: Ctx, x: Tensor): Tensor {
-        ctx.markDirty(x.mul_(2));
-        return x;
+      const x = constant([1, 2]);
+      return dualLevel(() => values(unpackDual(Front.apply(makeDual(x, constant([1, 10])))).tangent));
+    };
+    assert.deepEqual(
+      pushed((t) => t.narrow(0, 0, 1)),
+      [1],
+    );
+    assert.throws(() => pushed((t) => t.narrow(0, 0, 1).clone()), /the jvp is not returning a view\.$/);
+    assert.throws(
+      () => pushed((t) => t.clone().narrow(0, 0, 1)),
+      /the jvp is not returning a view of the given grad input\.$/,
+    );
+  });
+
+  test('of an input that was written to has to be written to as well', () => {
+    const double = (jvp: (t: Tensor) => Tensor) => {
+      class Double extends autograd.Function {
+        static forward(ctx: Ctx, x: Tensor): Tensor {
+          ctx.markDirty(x.mul_(2));
+          return x;
+        }
+        static jvp(_: Ctx, t: Tensor): Tensor {
+          return jvp(t);
+        }
+        static backward(_: Ctx, g: Tensor): Tensor {
+          return g.mul(2);
+        }
       }
-      static jvp(_: Ctx, t: Tensor): Tensor {
-        return t.mul_(7);
-      }
-      static backward(_: Ctx, g: Tensor): Tensor {
-        return g.mul(2);
-      }
-    }
+      return Double;
+    };
     dualLevel(() => {
-      const x = makeDual(constant([1, 2]), constant([1, 10]));
-      const y = Unchanged.apply(x);
-      assert.deepEqual(
-        [values(unpackDual(y).tangent), values(unpackDual(x).tangent)],
-        [
-          [5, 50],
-          [1, 10],
-        ],
-      );
       const start = leaf([1, 2]);
-      const z = makeDual(start.mul(1), constant([1, 10]));
-      assert.equal(Double.apply(z), z);
+      const tangent = constant([1, 10]);
+      const z = makeDual(start.mul(1), tangent);
+      assert.equal(double((t) => t.mul_(7)).apply(z), z);
+      assert.equal(unpackDual(z).tangent, tangent);
       assert.deepEqual(
-        [values(unpackDual(z).primal), values(unpackDual(z).tangent)],
+        [values(unpackDual(z).primal), values(tangent)],
         [
           [2, 4],
           [7, 70],
         ],
       );
       assert.deepEqual(values(autograd.grad(z.sum(), start)[0]), [2, 2]);
+      for (const wrong of [(t: Tensor) => t, (t: Tensor) => t.mul(2)]) {
+        assert.throws(() => double(wrong).apply(makeDual(constant([1, 2]), tangent)), {
+          code: 'autograd',
+          message: /^An inplace custom Function is not modifying the forward mode gradients inplace/,
+        });
+      }
     });
   });
 

@@ -1,5 +1,5 @@
 /** Several tensors made one, or brought to one shape. */
-import { alongBatch, composed, examplesOf } from '../../autograd/batch-rules.ts';
+import { composed, examplesOf } from '../../autograd/batch-rules.ts';
 import { apply, type Primitive, primitive, run, vjp, withBatchRule } from '../../autograd/primitive.ts';
 import { filled } from '../../core/creation.ts';
 import { getDefaultDtype, resultType } from '../../core/dtype.ts';
@@ -92,7 +92,8 @@ const Stack = primitive<number>(
   },
   (k) => vjp((g, { params: dim }) => select(g, dim, k)),
 );
-alongBatch(Stack);
+// examples without dimensions can be stacked as well
+withBatchRule(Stack, (dim, inputs, batched) => run(Stack, dim + 1, examplesOf(inputs, batched)));
 /** Tensors of one shape along a new dimension (torch.stack). */
 export const stack = namedAfterAny('stack', ['dim'], (tensors: Tensors, dim: number = 0): Tensor => {
   const [first] = checkTensors('stack', tensors);
