@@ -269,28 +269,26 @@ export function jvp<Args extends readonly Tree[], Out extends Tree>(
         const tangent = directions[next++];
         checkTangent(x, tangent);
         return level.lift(x, tangent);
-      });
-      const [output, aux] = withoutAux(call, f(...duals), hasAux);
-      const pairs = outputsOf(call, output).map((y) => level.unpack(y));
-      if (strict && pairs.some(({ tangent }) => !tangent)) {
-        throw new AdjointError(
-          'autograd',
-          'jvp(f, primals, tangents, { strict: true }): The output of f is independent of the inputs. This is not allowed with strict: true.',
-        );
-      }
-      return [
-        withLeaves(
-          output as Tree,
-          pairs.map((pair) => pair.primal),
-        ),
-        withLeaves(
-          output as Tree,
-          pairs.map(({ primal, tangent }) => tangent ?? zerosLike(primal)),
-        ),
-        aux && mapTree(aux, (x) => level.unpack(x).primal),
-      ];
-    });
-    return all.map((tree) => tree && release(tree)) as typeof all;
+      }),
+    );
+    if (next !== directions.length) {
+      throw new AdjointError(
+        'argument',
+        `jvp: expected ${next} tangents, as many as there are primals, got ${directions.length}`,
+      );
+    }
+    const lowered = f(...(duals as unknown as Args));
+    const pairs = leavesOf(lowered).map((y) => level.unpack(y));
+    return [
+      withLeaves(
+        lowered,
+        pairs.map((pair) => pair.primal),
+      ),
+      withLeaves(
+        lowered,
+        pairs.map(({ primal, tangent }) => tangent ?? zerosLike(primal)),
+      ),
+    ];
   });
   return [release(pair[0]), release(pair[1])];
 }
