@@ -2,7 +2,7 @@
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { engine, type Run } from './current.ts';
-import { hooksAt, type RemovableHandle, register } from './hooks.ts';
+import { hooksAt, type RemovableHandle, register, removable } from './hooks.ts';
 import { type Edge, GradientEdge } from './node.ts';
 import { edgeOf } from './primitive.ts';
 
@@ -70,11 +70,9 @@ export function registerMultiGradHook(
     mode === 'all'
       ? hookAll(tensors, fn as (gradients: (Tensor | null)[]) => void)
       : hookAny(tensors, fn as (gradient: Tensor) => void);
-  return {
-    remove() {
-      for (const handle of handles) handle.remove();
-    },
-  };
+  return removable(() => {
+    for (const handle of handles) handle.remove();
+  });
 }
 
 function hookAll(tensors: readonly Tensor[], fn: (gradients: (Tensor | null)[]) => void): RemovableHandle[] {

@@ -1,6 +1,7 @@
 import { sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
+import { dispose } from './modes.ts';
 import type { Edge, Gradients } from './node.ts';
 
 /**
@@ -9,10 +10,13 @@ import type { Edge, Gradients } from './node.ts';
  */
 export type GradientHook = (gradient: Tensor) => Tensor | null | undefined | void;
 
-/** A registration that can be taken back (torch.utils.hooks.RemovableHandle). */
-export interface RemovableHandle {
+/** A registration that can be taken back, or that lasts as long as `using` holds it (torch.utils.hooks.RemovableHandle). */
+export interface RemovableHandle extends Disposable {
   remove(): void;
 }
+
+/** @internal */
+export const removable = (remove: () => void): RemovableHandle => ({ remove, [dispose]: remove }) as RemovableHandle;
 
 /** What is to be done with the gradient that arrives for one output of a node. */
 export class TensorHooks {
@@ -31,7 +35,7 @@ export function register<A extends unknown[], R>(
 ): RemovableHandle {
   const own = (...args: A): R => hook(...args);
   hooks.add(own);
-  return { remove: () => void hooks.delete(own) };
+  return removable(() => void hooks.delete(own));
 }
 
 /** The hooks of the output that an edge leads to. */

@@ -71,7 +71,7 @@ declare module '../core/tensor.ts' {
 
 function hooksOf(tensor: Tensor): TensorHooks {
   const edge = edgeOf(tensor);
-  if (!edge) throw new AdjointError('autograd', 'cannot register a hook on a tensor that does not require gradient');
+  if (!edge) throw new AdjointError('autograd', "cannot register a hook on a tensor that doesn't require gradient");
   return hooksAt(edge);
 }
 

@@ -1,6 +1,6 @@
 /** What all modules have in common: they find their parameters, buffers and children among their own fields. */
 
-import type { RemovableHandle } from '../autograd/hooks.ts';
+import { type RemovableHandle, removable } from '../autograd/hooks.ts';
 import { noGrad } from '../autograd/modes.ts';
 import { checkDType, type DType, isFloatingPoint } from '../core/dtype.ts';
 import { sameShape, showShape } from '../core/shape.ts';
@@ -405,5 +405,5 @@ function unique<T>(entries: [string, T][]): [string, T][] {
 
 function add<T>(set: Set<T>, entry: T): RemovableHandle {
   set.add(entry);
-  return { remove: () => void set.delete(entry) };
+  return removable(() => void set.delete(entry));
 }

@@ -55,6 +55,20 @@ describe('registerHook on a tensor', () => {
     assert.deepEqual(gradOf(x), [3, 3]);
   });
 
+  test('a handle for `using` is removed at the end of its scope', () => {
+    const x = leaf([1, 2]);
+    let calls = 0;
+    const handles = [
+      x.registerHook(() => void calls++),
+      x.registerPostAccumulateGradHook(() => void calls++),
+      autograd.graph.registerMultiGradHook([x], () => void calls++),
+    ];
+    x.sum().backward();
+    for (const handle of handles) handle[Symbol.dispose]();
+    x.sum().backward();
+    assert.equal(calls, 3);
+  });
+
   test('the same function may be registered twice', () => {
     const x = leaf([1, 2]);
     const double = (g: Tensor): Tensor => g.mul(2);
@@ -137,7 +151,7 @@ describe('registerHook on a tensor', () => {
     assert.equal(gradOf(x), null);
     assert.throws(() => ones(2).registerHook(() => null), {
       code: 'autograd',
-      message: /cannot register a hook on a tensor that does not require gradient/,
+      message: /cannot register a hook on a tensor that doesn't require gradient/,
     });
   });
 });
