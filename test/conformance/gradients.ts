@@ -1,9 +1,10 @@
 /** Gradients of operators against finite differences, at PyTorch's samples. */
 import { autograd, manualSeed, Tensor } from '../../src/index.ts';
 import type { Call } from './names.ts';
+import { notBatched } from './required.ts';
 import { type Case, decode, type Operator, tensorsOf } from './samples.ts';
 
-/** Throws unless gradcheck and gradgradcheck pass, in reverse and in forward mode. */
+/** Throws unless gradcheck and gradgradcheck pass, in reverse and in forward mode, one by one and in batches. */
 export function checkDifferences({ op, random }: Operator, call: Call, sample: Case): void {
   const leaves: Tensor[] = [];
   const args = sample.args.map((arg) => decode(arg, leaves));
@@ -20,6 +21,8 @@ export function checkDifferences({ op, random }: Operator, call: Call, sample: C
     const fed = inPlace ? (first as Tensor).clone() : first;
     return tensorsOf(call([fed, ...rest], Object.fromEntries(kwargs.map(([key, value]) => [key, replaced(value)]))));
   };
-  autograd.gradcheck(f, leaves, { fastMode: true, checkForwardAd: true });
-  autograd.gradgradcheck(f, leaves, { fastMode: true, checkFwdOverRev: true });
+  const options = { fastMode: true, checkBatchedGrad: true };
+  const checkBatchedForwardGrad = !random && !(op in notBatched);
+  autograd.gradcheck(f, leaves, { ...options, checkForwardAd: true, checkBatchedForwardGrad });
+  autograd.gradgradcheck(f, leaves, { ...options, checkFwdOverRev: true });
 }
