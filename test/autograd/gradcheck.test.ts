@@ -778,6 +778,25 @@ The max per-element difference (slow mode) is: 2.0000000001150227.`,
     );
   });
 
+  test('of a jvp that draws random numbers, which cannot be run on a batch', () => {
+    class Draws extends autograd.Function {
+      static forward(_: autograd.FunctionCtx, x: Tensor): Tensor {
+        return x.mul(2);
+      }
+      static jvp(_: autograd.FunctionCtx, t: Tensor): Tensor {
+        rand(2);
+        return t.mul(2);
+      }
+    }
+    const options = { checkForwardAd: true, checkBackwardAd: false };
+    const f = (x: Tensor): Tensor => Draws.apply(x);
+    assert.equal(gradcheck(f, leaf([1, 2]), options), true);
+    assert.throws(
+      () => gradcheck(f, leaf([1, 2]), { ...options, checkBatchedForwardGrad: true }),
+      saying('While computing batched gradients, got: vmap: called random operation while in randomness error mode'),
+    );
+  });
+
   test('of functions that mix dtypes, whose gradients and tangents have the dtypes of what they belong to', () => {
     const f = (x: Tensor, y: Tensor): Tensor[] => [x.to('float32').dot(y), y.to('float64').exp(), x.mul(y)];
     const loose = { checkForwardAd: true, checkGradDtypes: true, eps: 1e-2, atol: 1e-3 };
