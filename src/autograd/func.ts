@@ -1,16 +1,17 @@
 /** Functions of functions: derivatives and batches as transforms that compose (torch.func). */
 import { eye, filled, zerosLike } from '../core/creation.ts';
+import { type DType, isFloatingPoint } from '../core/dtype.ts';
 import { checkOptions, isOptions } from '../core/options.ts';
-import { checkDim, numelOf, type Shape, showShape } from '../core/shape.ts';
+import { checkDim, numelOf, type Shape, sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
 import { grad as gradients } from './backward.ts';
 import { checkTangent, DualLevel } from './forward.ts';
 import { at, twin } from './lift.ts';
-import { enableGrad } from './modes.ts';
+import { enableGrad, inferenceMode, mode, noGrad } from './modes.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
-import { edgeOf } from './primitive.ts';
+import { edgeOf, requiresGrad } from './primitive.ts';
 import { BatchLevel, type Randomness, together } from './vmap.ts';
 
 /** A tensor, or arrays and objects of them: what transformed functions take and return. */
@@ -22,7 +23,10 @@ export type Dims = number | null | readonly Dims[];
 function leavesOf(tree: Tree): Tensor[] {
   if (tree instanceof Tensor) return [tree];
   if (Array.isArray(tree) || isOptions(tree)) return Object.values(tree as Record<string, Tree>).flatMap(leavesOf);
-  throw new AdjointError('argument', `expected a Tensor, or arrays and objects of Tensors, got ${show(tree)}`);
+  throw new AdjointError(
+    'argument',
+    `Expected tensors, got unsupported type ${typeof tree}: ${show(tree)} is neither a Tensor nor an array or object of Tensors`,
+  );
 }
 
 /** The same structure with other leaves, which `f` is asked for in order. */
@@ -36,6 +40,56 @@ const withLeaves = <T extends Tree>(tree: T, leaves: readonly Tensor[]): T => {
   let next = 0;
   return mapTree(tree, () => leaves[next++]);
 };
+
+/** How a structure is told in errors: `*` for what is in it. */
+const structure = (tree: unknown): string => {
+  if (Array.isArray(tree)) return `[${tree.map(structure).join(', ')}]`;
+  if (!isOptions(tree)) return '*';
+  return `{ ${Object.entries(tree)
+    .map(([key, part]) => `${key}: ${structure(part)}`)
+    .join(', ')} }`;
+};
+
+/** The tensors among the results of a function that is differentiated. @throws if there is anything else, or nothing */
+function outputsOf(call: string, output: unknown): Tensor[] {
+  const leaves = output === undefined || output === null ? [] : partsOf(output);
+  if (leaves.length === 0) {
+    throw new AdjointError(
+      'argument',
+      `${call}: Expected f to be a function that has non-empty output (got output = ${show(output)})`,
+    );
+  }
+  for (const y of leaves) {
+    if (y instanceof Tensor) continue;
+    throw new AdjointError(
+      'argument',
+      `${call}: expected f(*primals) to return only tensors, got unsupported type ${typeof y}: ${show(y)}`,
+    );
+  }
+  return leaves as Tensor[];
+}
+
+/** Takes the result of a function apart, which is [output, aux] if it has an aux. */
+function withoutAux(call: string, result: unknown, hasAux: boolean): [output: unknown, aux: Tree | null] {
+  if (!hasAux) return [result, null];
+  if (!Array.isArray(result) || result.length !== 2) {
+    throw new AdjointError(
+      'argument',
+      `${call}: output of function f should be a tuple: [output, aux] if hasAux is true, got ${show(result)}`,
+    );
+  }
+  leavesOf(result[1]);
+  return [result[0], result[1]];
+}
+
+/** Runs `work` outside of inference mode, whose tensors cannot be differentiated. Nothing is recorded, unless `work` sees to it. */
+const outsideInference = <T>(work: () => T): T => (mode.inference ? inferenceMode(false, () => noGrad(work)) : work());
+
+/** Runs `work` recording, in inference mode as well. */
+const recording = <T>(work: () => T): T => (mode.inference ? inferenceMode(false, work) : enableGrad(work));
+
+/** The tensor, or where it cannot be saved for a backward, because it was made in inference mode, a copy. */
+const ordinary = (x: Tensor): Tensor => (x.storage.inference ? x.clone() : x);
 
 // ---- reverse mode
 
@@ -61,9 +115,16 @@ class Argument extends Node {
 /** Runs `work` with arguments that it can differentiate with respect to. */
 function withArguments<Args extends readonly Tree[], T>(args: Args, work: (fresh: Args) => T): T {
   const nodes: Argument[] = [];
+  leavesOf(args);
   const fresh = args.map((tree) =>
     mapTree(tree, (x) => {
-      const argument = twin(x);
+      if (!isFloatingPoint(x.dtype)) {
+        throw new AdjointError(
+          'argument',
+          `only Tensors of floating point dtype can require gradients, got ${x.dtype}`,
+        );
+      }
+      const argument = twin(ordinary(x));
       const node = new Argument(x);
       nodes.push(node);
       argument._node = node;
@@ -88,10 +149,10 @@ function isLive(node: Node): boolean {
   return false;
 }
 
-/** A result as it leaves a transform: in the graph only as far as the graph goes on outside. */
+/** A result as it leaves a transform: in the graph only as far as the graph goes on outside, and where that is recorded. */
 function release<T extends Tree>(tree: T): T {
   return mapTree(tree, (x) => {
-    if (!x._node || isLive(x._node)) return x;
+    if (mode.grad ? !x._node || isLive(x._node) : !requiresGrad(x)) return x;
     return Object.assign(twin(x), { _node: null, _outputNr: 0, _view: null });
   });
 }
@@ -116,14 +177,22 @@ export interface WithAux<N extends Positions> {
   readonly hasAux: true;
 }
 
-function positions(call: string, argnums: Positions, count: number): number[] {
-  return (typeof argnums === 'number' ? [argnums] : [...argnums]).map((k) => {
-    const position = k < 0 ? k + count : k;
-    if (!Number.isInteger(k) || position < 0 || position >= count) {
-      throw new AdjointError('argument', `${call}: argnums ${show(argnums)} do not fit a call with ${count} arguments`);
-    }
-    return position;
+/** Positions from the beginning, checked. */
+function positions(argnums: Positions, count: number): number[] {
+  const fail = (what: string): never => {
+    throw new AdjointError('argument', what);
+  };
+  if (typeof argnums !== 'number' && !Array.isArray(argnums))
+    fail(`argnums must be a whole number or an array of them, got: ${show(argnums)}`);
+  const given: readonly number[] = typeof argnums === 'number' ? [argnums] : argnums;
+  if (given.length === 0) fail('argnums must be non-empty');
+  const found = given.map((k) => {
+    if (!Number.isInteger(k)) fail(`argnum must be int, got: ${show(k)}`);
+    if (k < -count || k >= count) fail(`Got argnum=${k}, but only ${count} positional inputs`);
+    return k < 0 ? k + count : k;
   });
+  if (new Set(found).size < found.length) fail(`argnums elements must be unique, got ${show(argnums)}`);
+  return found;
 }
 
 interface GradOptions {
@@ -131,7 +200,7 @@ interface GradOptions {
   readonly hasAux: boolean;
 }
 
-function gradOptions(call: string, given: Argnums<Positions> | WithAux<Positions>): GradOptions {
+function gradOptions(call: string, given: Positions | Partial<GradOptions>): GradOptions {
   const options = isOptions(given) ? given : { argnums: given };
   checkOptions(call, options, ['argnums', 'hasAux']);
   return { argnums: 0, hasAux: false, ...options } as GradOptions;
@@ -182,23 +251,30 @@ export function gradAndValue(
   options: Argnums<Positions> | WithAux<Positions> = {},
 ) {
   const { argnums, hasAux } = gradOptions('gradAndValue', options);
+  const call = 'gradAndValue(f)(*args)';
   return (...args: readonly unknown[]): [Tree, Tree] => {
-    const chosen = positions('gradAndValue', argnums, args.length);
-    return withArguments(
-      chosen.map((k) => args[k] as Tree),
-      (fresh) => {
-        const result = f(...replaced(args, chosen, fresh));
-        const [value, aux] = hasAux ? (result as readonly Tree[]) : [result];
-        if (!(value instanceof Tensor) || value.ndim !== 0) {
-          throw new AdjointError(
-            'shape',
-            `grad: Expected f(*args) to return a scalar tensor, got ${value instanceof Tensor ? `a tensor of shape ${showShape(value.shape)}` : show(value)}`,
-          );
-        }
-        const found = pull([value], fresh, [filled([], 1, value.dtype)]);
-        return [one(found, argnums), hasAux ? [value, aux as Tree] : value] as [Tree, Tree];
-      },
-    ).map(release) as [Tree, Tree];
+    const chosen = positions(argnums, args.length);
+    const differentiate = (fresh: readonly Tree[]): [Tree, Tree] => {
+      const [value, aux] = withoutAux(call, f(...replaced(args, chosen, fresh)), hasAux);
+      if (!(value instanceof Tensor))
+        throw new AdjointError('argument', `${call}: Expected f(*args) to return a Tensor, got ${show(value)}`);
+      if (value.ndim !== 0) {
+        throw new AdjointError(
+          'shape',
+          `${call}: Expected f(*args) to return a scalar Tensor, got tensor with ${value.ndim} dims. Maybe you wanted to use the vjp or ` +
+            'jacrev APIs instead?',
+        );
+      }
+      const found = pull([value], fresh, [filled([], 1, value.dtype)]);
+      return [one(found, argnums) as Tree, aux === null ? value : [value, aux]];
+    };
+    return outsideInference(
+      () =>
+        withArguments(
+          chosen.map((k) => args[k] as Tree),
+          differentiate,
+        ).map(release) as [Tree, Tree],
+    );
   };
 }
 
@@ -227,100 +303,216 @@ export function grad(f: (...args: readonly unknown[]) => Tree, options: Argnums<
   };
 }
 
+/** Says that a function returns [output, aux], of which only the output is differentiated. */
+interface HasAux {
+  readonly hasAux: true;
+}
+
 /**
  * The value of `f` at `primals`, and the function that takes cotangents of it to cotangents of the primals, in an array with one entry for
- * each (torch.func.vjp).
+ * each (torch.func.vjp). With `{ hasAux: true }` after the primals, [output, vjpFn, aux].
+ * @throws if `f` returns anything but tensors; from `vjpFn`, if the cotangents are not what `f` returns
  */
+export function vjp<Args extends readonly Tree[], Out extends Tree, Aux extends Tree>(
+  f: (...args: Args) => readonly [output: Out, aux: Aux],
+  ...primals: [...Args, options: HasAux]
+): [output: Out, vjpFn: (cotangents: Out) => Args, aux: Aux];
 export function vjp<Args extends readonly Tree[], Out extends Tree>(
   f: (...args: Args) => Out,
   ...primals: Args
-): [output: Out, vjpFn: (cotangents: Out) => Args] {
-  const [output, fresh] = withArguments(primals, (own) => [f(...own), own] as const);
+): [output: Out, vjpFn: (cotangents: Out) => Args];
+export function vjp(f: (...args: readonly Tree[]) => unknown, ...given: readonly unknown[]): unknown[] {
+  const last = given.at(-1);
+  const hasOptions = isOptions(last) && typeof last.hasAux === 'boolean';
+  const [output, vjpFn, aux] = pullback(
+    f,
+    (hasOptions ? given.slice(0, -1) : given) as readonly Tree[],
+    hasOptions && last.hasAux === true,
+  );
+  return aux === null ? [output, vjpFn] : [output, vjpFn, aux];
+}
+
+/** The work of `vjp`. */
+function pullback<Args extends readonly Tree[]>(
+  f: (...args: Args) => unknown,
+  primals: Args,
+  hasAux = false,
+): [output: Tree, vjpFn: (cotangents: Tree) => Args, aux: Tree | null] {
+  const call = 'vjp(f, *primals)';
+  const [output, fresh, aux] = outsideInference(() =>
+    withArguments(primals, (own) => {
+      const [output, aux] = withoutAux(call, f(...own), hasAux);
+      outputsOf(call, output);
+      return [output as Tree, own, aux] as const;
+    }),
+  );
   const outputs = leavesOf(output);
-  const vjpFn = (cotangents: Out): Args => {
-    const given = leavesOf(cotangents);
-    if (given.length !== outputs.length) {
+  const vjpFn = (cotangents: Tree): Args => {
+    if (structure(cotangents) !== structure(output)) {
       throw new AdjointError(
         'argument',
-        `vjp: expected ${outputs.length} cotangents, as many as there are outputs, got ${given.length}`,
+        'Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. ' +
+          `cotangents: ${structure(cotangents)}, primal output: ${structure(output)}`,
       );
     }
-    return release(enableGrad(() => pull(outputs, fresh, given)) as unknown as Tree) as unknown as Args;
+    const given = leavesOf(cotangents);
+    return outsideInference(
+      () => release(enableGrad(() => pull(outputs, fresh, given.map(ordinary))) as unknown as Tree) as unknown as Args,
+    );
   };
-  return [release(output), vjpFn];
+  return [release(output), vjpFn, aux && release(aux)];
 }
 
 // ---- forward mode
 
+export interface JvpOptions {
+  /** Whether it is an error if the output does not depend on the primals. */
+  readonly strict?: boolean;
+  /** Whether `f` returns [output, aux], of which only the output is differentiated. */
+  readonly hasAux?: boolean;
+}
+
 /**
- * The value of `f` at `primals` and its derivative in the direction `tangents` (torch.func.jvp), by forward mode.
- * @throws if the tangents do not match the primals
+ * The value of `f` at `primals` and its derivative in the direction `tangents` (torch.func.jvp), by forward mode. With `hasAux`,
+ * [output, tangent, aux].
+ * @throws if the tangents do not match the primals, or if `f` returns anything but tensors
  */
+export function jvp<Args extends readonly Tree[], Out extends Tree, Aux extends Tree>(
+  f: (...args: Args) => readonly [output: Out, aux: Aux],
+  primals: Args,
+  tangents: Args,
+  options: JvpOptions & HasAux,
+): [output: Out, tangent: Out, aux: Aux];
 export function jvp<Args extends readonly Tree[], Out extends Tree>(
   f: (...args: Args) => Out,
   primals: Args,
   tangents: Args,
-): [output: Out, tangent: Out] {
-  const pair = at(new DualLevel(), (level): [Out, Out] => {
-    const directions = (tangents as readonly Tree[]).flatMap(leavesOf);
-    let next = 0;
-    const duals = primals.map((tree) =>
-      mapTree(tree, (x) => {
+  options?: JvpOptions & { readonly hasAux?: false },
+): [output: Out, tangent: Out];
+export function jvp(
+  f: (...args: readonly Tree[]) => unknown,
+  primals: readonly Tree[],
+  tangents: readonly Tree[],
+  options: JvpOptions = {},
+): Tree[] {
+  checkOptions('jvp', options, ['strict', 'hasAux']);
+  const { strict = false, hasAux = false } = options;
+  const [output, tangent, aux] = pushed(f, primals, tangents, strict, hasAux);
+  return aux === null ? [output, tangent] : [output, tangent, aux];
+}
+
+/** Throws unless there are as many tangents as primals, in the same structure. */
+function checkTangents(call: string, primals: readonly Tree[], tangents: readonly Tree[]): void {
+  const fail = (what: string): never => {
+    throw new AdjointError('argument', `${call}: ${what}`);
+  };
+  if (!Array.isArray(primals)) fail('Expected primals to be an array. E.g. it should be valid to call f(...primals).');
+  if (structure(primals) !== structure(tangents)) {
+    fail(
+      'Expected primals and tangents to have the same structure. For example, if primals is an array of 3 tensors, tangents also must be. ' +
+        `Got primals with structure ${structure(primals)} and tangents with structure ${structure(tangents)}`,
+    );
+  }
+  for (const [name, tree] of Object.entries({ primals, tangents })) {
+    const wrong = partsOf(tree).find((x) => !(x instanceof Tensor));
+    if (wrong !== undefined) fail(`Expected ${name} to only contain Tensors, got ${show(wrong)}`);
+  }
+  if (leavesOf(primals).length === 0) fail('Expected primals to contain at least one Tensor.');
+}
+
+/** The work of `jvp`. */
+function pushed(
+  f: (...args: readonly Tree[]) => unknown,
+  primals: readonly Tree[],
+  tangents: readonly Tree[],
+  strict: boolean,
+  hasAux: boolean,
+): [output: Tree, tangent: Tree, aux: Tree | null] {
+  const call = 'jvp(f, primals, tangents)';
+  checkTangents(call, primals, tangents);
+  return outsideInference(() => {
+    const all = at(new DualLevel(), (level): [Tree, Tree, Tree | null] => {
+      const directions = leavesOf(tangents);
+      let next = 0;
+      const duals = mapTree(primals, (x) => {
         const tangent = directions[next++];
         checkTangent(x, tangent);
-        return level.lift(x, tangent);
-      }),
-    );
-    if (next !== directions.length) {
-      throw new AdjointError(
-        'argument',
-        `jvp: expected ${next} tangents, as many as there are primals, got ${directions.length}`,
-      );
-    }
-    const lowered = f(...(duals as unknown as Args));
-    const pairs = leavesOf(lowered).map((y) => level.unpack(y));
-    return [
-      withLeaves(
-        lowered,
-        pairs.map((pair) => pair.primal),
-      ),
-      withLeaves(
-        lowered,
-        pairs.map(({ primal, tangent }) => tangent ?? zerosLike(primal)),
-      ),
-    ];
+        return level.lift(ordinary(x), ordinary(tangent));
+      });
+      const [output, aux] = withoutAux(call, f(...duals), hasAux);
+      const pairs = outputsOf(call, output).map((y) => level.unpack(y));
+      if (strict && pairs.some(({ tangent }) => !tangent)) {
+        throw new AdjointError(
+          'autograd',
+          'jvp(f, primals, tangents, { strict: true }): The output of f is independent of the inputs. This is not allowed with strict: true.',
+        );
+      }
+      return [
+        withLeaves(
+          output as Tree,
+          pairs.map((pair) => pair.primal),
+        ),
+        withLeaves(
+          output as Tree,
+          pairs.map(({ primal, tangent }) => tangent ?? zerosLike(primal)),
+        ),
+        aux && mapTree(aux, (x) => level.unpack(x).primal),
+      ];
+    });
+    return all.map((tree) => tree && release(tree)) as typeof all;
   });
-  return [release(pair[0]), release(pair[1])];
 }
 
 /**
  * The value of `f` at `primals` and the function that takes tangents to tangents there, which can be called many times without
  * computing `f` again (torch.func.linearize).
+ * @throws if the tangents do not match the primals
  */
 export function linearize<Args extends readonly Tree[], Out extends Tree>(
   f: (...args: Args) => Out,
   ...primals: Args
 ): [output: Out, jvpFn: (...tangents: Args) => Out] {
-  const [output, pullBack] = vjp(f, ...primals);
-  const cotangents = leavesOf(output).map((y) => zerosLike(y).requiresGrad_());
+  const [output, pullBack] = pullback(f, primals);
+  const cotangents = outsideInference(() => leavesOf(output).map((y) => zerosLike(y).requiresGrad_()));
   // the pullback is linear: its own derivative, at any cotangent, is its transpose
-  const pulled = enableGrad(() => pullBack(withLeaves(output, cotangents)) as readonly Tree[]).flatMap(leavesOf);
+  const pulled = recording(() => leavesOf(pullBack(withLeaves(output, cotangents))));
   const live = pulled.flatMap((g, k) => (g.requiresGrad ? [k] : []));
+  const inputs = leavesOf(primals);
   const jvpFn = (...tangents: Args): Out => {
-    const directions = (tangents as readonly Tree[]).flatMap(leavesOf);
-    if (live.length === 0) return mapTree(output, (y) => zerosLike(y));
-    const found = gradients(
-      live.map((k) => pulled[k]),
-      cotangents,
-      {
-        gradOutputs: live.map((k) => directions[k]),
-        retainGraph: true,
-        materializeGrads: true,
-      },
+    if (structure(tangents) !== structure(primals)) {
+      throw new AdjointError(
+        'argument',
+        `Expected the tangents ${structure(tangents)} to have the same argspec as the primals ${structure(primals)}`,
+      );
+    }
+    const directions = leavesOf(tangents);
+    for (const [k, { shape, dtype }] of directions.entries()) checkDirection(k, shape, dtype, inputs[k]);
+    if (live.length === 0) return mapTree(output as Out, (y) => zerosLike(y));
+    const found = recording(() =>
+      gradients(
+        live.map((k) => pulled[k]),
+        cotangents,
+        {
+          gradOutputs: live.map((k) => ordinary(directions[k])),
+          createGraph: true,
+          materializeGrads: true,
+        },
+      ),
     );
-    return withLeaves(output, found);
+    return release(withLeaves(output as Out, found));
   };
-  return [output, jvpFn];
+  return [output as Out, jvpFn];
+}
+
+function checkDirection(k: number, shape: Shape, dtype: DType, primal: Tensor): void {
+  const fail = (what: string, own: string, other: string): never => {
+    throw new AdjointError(
+      what === 'shape' ? 'shape' : 'dtype',
+      `tangent:${k} with ${what} ${own} in flattened pytree doesn't match the ${what} ${other} of the corresponding primal.`,
+    );
+  };
+  if (!sameShape(shape, primal.shape)) fail('shape', showShape(shape), showShape(primal.shape));
+  if (dtype !== primal.dtype) fail('dtype', dtype, primal.dtype);
 }
 
 // ---- batches
@@ -362,15 +554,6 @@ function mapParts(tree: unknown, f: (part: unknown) => unknown): unknown {
   if (!isOptions(tree)) return f(tree);
   return Object.fromEntries(Object.entries(tree).map(([key, part]) => [key, mapParts(part, f)]));
 }
-
-/** How a structure is told in errors: `*` for what is in it. */
-const structure = (tree: unknown): string => {
-  if (Array.isArray(tree)) return `[${tree.map(structure).join(', ')}]`;
-  if (!isOptions(tree)) return '*';
-  return `{ ${Object.entries(tree)
-    .map(([key, part]) => `${key}: ${structure(part)}`)
-    .join(', ')} }`;
-};
 
 /** The dimension of the batch in each part of the arguments, checked, and its size. */
 function batchOf(inDims: Dims, args: readonly unknown[]): { dims: (number | null)[]; size: number } {
@@ -542,25 +725,55 @@ function basis(shape: Shape, like: Tensor): Tensor {
 const only = (leaves: readonly Tensor[], chosen: number, vector: Tensor): Tensor[] =>
   leaves.map((x, k) => (k === chosen ? vector : zerosLike(x)));
 
+/** Of a Jacobian by reverse mode, further: */
+export interface JacrevOptions {
+  /** So many rows are computed at a time, to bound memory; with 1, without vmap. */
+  readonly chunkSize?: number | null;
+}
+
 /**
  * The function that computes the Jacobian of `f` with respect to one or several arguments, by reverse mode: all rows at once, as one batch
- * (torch.func.jacrev). It has the shape of the output followed by that of the input.
+ * (torch.func.jacrev). It has the shape of the output followed by that of the input. With `hasAux`, [Jacobian, aux].
  */
+export function jacrev<
+  Args extends readonly unknown[],
+  Out extends Tree,
+  Aux extends Tree,
+  const N extends Positions = 0,
+>(
+  f: (...args: Args) => readonly [output: Out, aux: Aux],
+  options: WithAux<N> & JacrevOptions,
+): (...args: Args) => [jacobian: Jacobian<Out, Chosen<Args, N>>, aux: Aux];
 export function jacrev<Args extends readonly unknown[], Out extends Tree, const N extends Positions = 0>(
   f: (...args: Args) => Out,
-  options?: Argnums<N>,
+  options?: N | ({ readonly argnums?: N; readonly hasAux?: false } & JacrevOptions),
 ): (...args: Args) => Jacobian<Out, Chosen<Args, N>>;
-export function jacrev(f: (...args: readonly unknown[]) => Tree, options: Argnums<Positions> = {}) {
-  const { argnums } = gradOptions('jacrev', options);
-  return (...args: readonly unknown[]): Tree => {
-    const chosen = positions('jacrev', argnums, args.length);
-    const differentiated = (...own: readonly Tree[]): Tree => f(...replaced(args, chosen, own));
-    const [output, pullBack] = vjp(differentiated, ...chosen.map((k) => args[k] as Tree));
-    const outputs = leavesOf(output);
-    const rows = outputs.map((y, k) =>
-      vmap((vector: Tensor) => pullBack(withLeaves(output, only(outputs, k, vector))) as Tree)(basis(y.shape, y)),
+export function jacrev(
+  f: (...args: readonly unknown[]) => unknown,
+  options: Positions | (Partial<GradOptions> & JacrevOptions) = {},
+) {
+  const { chunkSize = null, ...others } = (
+    isOptions(options) ? options : { argnums: options }
+  ) as Partial<GradOptions> & JacrevOptions;
+  const { argnums, hasAux } = gradOptions('jacrev', others);
+  if (chunkSize !== null && !(Number.isInteger(chunkSize) && chunkSize > 0)) {
+    throw new AdjointError('argument', `jacrev: \`chunkSize\` should be greater than 0, got ${show(chunkSize)}`);
+  }
+  const jacobian = (...args: readonly unknown[]): Tree => {
+    const chosen = positions(argnums, args.length);
+    const differentiated = (...own: readonly Tree[]): unknown => f(...replaced(args, chosen, own));
+    const [output, pullBack, aux] = pullback(
+      differentiated,
+      chosen.map((k) => args[k] as Tree),
+      hasAux,
     );
-    return withTrees(
+    const outputs = leavesOf(output);
+    const rows = outputs.map((y, k) => {
+      const row = (vector: Tensor): Tree => pullBack(withLeaves(output, only(outputs, k, vector)));
+      const vectors = basis(y.shape, y);
+      return chunkSize === 1 ? stacked(vectors.unbind(0).map(row)) : vmap(row, { chunkSize })(vectors);
+    });
+    const result = withTrees(
       output,
       rows.map(
         (row, k) =>
@@ -570,50 +783,65 @@ export function jacrev(f: (...args: readonly unknown[]) => Tree, options: Argnum
           ) as Tree,
       ),
     );
+    return aux === null ? result : [result, aux];
   };
+  return (...args: readonly unknown[]) => outsideInference(() => jacobian(...args));
+}
+
+/** Trees of one structure as one, whose leaves are theirs together. */
+function stacked(trees: readonly Tree[]): Tree {
+  const columns = trees.map(leavesOf);
+  return withLeaves(
+    trees[0],
+    columns[0].map((_, k) => together(columns.map((column) => column[k]))),
+  );
 }
 
 /**
  * The function that computes the Jacobian of `f` with respect to one or several arguments, by forward mode: all columns at once, as one batch
- * (torch.func.jacfwd). It has the shape of the output followed by that of the input.
+ * (torch.func.jacfwd). It has the shape of the output followed by that of the input. With `hasAux`, [Jacobian, aux].
  */
+export function jacfwd<
+  Args extends readonly unknown[],
+  Out extends Tree,
+  Aux extends Tree,
+  const N extends Positions = 0,
+>(
+  f: (...args: Args) => readonly [output: Out, aux: Aux],
+  options: WithAux<N>,
+): (...args: Args) => [jacobian: Jacobian<Out, Chosen<Args, N>>, aux: Aux];
 export function jacfwd<Args extends readonly unknown[], Out extends Tree, const N extends Positions = 0>(
   f: (...args: Args) => Out,
-  options?: Argnums<N>,
+  options?: N | { readonly argnums?: N; readonly hasAux?: false },
 ): (...args: Args) => Jacobian<Out, Chosen<Args, N>>;
-export function jacfwd(f: (...args: readonly unknown[]) => Tree, options: Argnums<Positions> = {}) {
-  const { argnums } = gradOptions('jacfwd', options);
-  return (...args: readonly unknown[]): Tree => {
-    const chosen = positions('jacfwd', argnums, args.length);
+export function jacfwd(f: (...args: readonly unknown[]) => unknown, options: Positions | Partial<GradOptions> = {}) {
+  const { argnums, hasAux } = gradOptions('jacfwd', options);
+  const jacobian = (...args: readonly unknown[]): Tree => {
+    const chosen = positions(argnums, args.length);
     const own = chosen.map((k) => args[k] as Tree);
-    const inputs = own.flatMap(leavesOf);
-    const differentiated = (...fresh: readonly Tree[]): Tree => f(...replaced(args, chosen, fresh));
+    const inputs = leavesOf(own);
+    const differentiated = (...fresh: readonly Tree[]): unknown => f(...replaced(args, chosen, fresh));
     const columns = inputs.map((x, k) =>
-      vmap((vector: Tensor) => {
-        let next = 0;
-        const directions = only(inputs, k, vector);
-        return jvp(
-          differentiated,
-          own,
-          own.map((tree) => mapTree(tree, () => directions[next++])),
-        )[1];
+      vmap((vector: Tensor): readonly Tree[] => {
+        const [, tangent, aux] = pushed(differentiated, own, withLeaves(own, only(inputs, k, vector)), false, hasAux);
+        return aux === null ? [tangent] : [tangent, aux];
       })(basis(x.shape, x)),
     );
-    const parts = columns.map(leavesOf);
+    const parts = columns.map(([tangent]) => leavesOf(tangent));
     // of each output, one Jacobian for each input
     const jacobians = parts[0].map((_, k) => {
       const ofInputs = inputs.map((x, i) => {
         const column = parts[i][k];
         return column.movedim(0, -1).reshape([...column.shape.slice(1), ...x.shape]);
       });
-      let next = 0;
-      return one(
-        own.map((tree) => mapTree(tree, () => ofInputs[next++])),
-        argnums,
-      ) as Tree;
+      return one(withLeaves(own, ofInputs), argnums) as Tree;
     });
-    return withTrees(columns[0], jacobians);
+    const [tangent, aux] = columns[0];
+    const result = withTrees(tangent, jacobians);
+    // the same for every column
+    return aux ? [result, mapTree(aux, (x) => x.select(0, 0))] : result;
   };
+  return (...args: readonly unknown[]) => outsideInference(() => jacobian(...args));
 }
 
 /** A structure with a tree in the place of each leaf. */
@@ -633,5 +861,6 @@ export function hessian<Args extends readonly unknown[], const N extends Positio
   options?: Argnums<N>,
 ): (...args: Args) => Jacobian<Chosen<Args, N>, Chosen<Args, N>>;
 export function hessian(f: (...args: readonly unknown[]) => Tensor, options: Argnums<Positions> = {}) {
-  return jacfwd(jacrev(f, options), options);
+  const { argnums } = gradOptions('hessian', options);
+  return jacfwd(jacrev(f, argnums), argnums);
 }
