@@ -3,6 +3,7 @@
 import { checkOptions, isOptions } from '../core/options.ts';
 import { AdjointError, show } from '../errors.ts';
 import { engine } from './current.ts';
+import { everywhere } from './everywhere.ts';
 import { scoped, unrecorded } from './modes.ts';
 import type { Gradients, Node } from './node.ts';
 
@@ -91,7 +92,7 @@ const told = new WeakSet<Error>();
 /** Throws if one of the gradients that a node has computed holds NaN. */
 export function checkNan(node: Node, gradients: Gradients): void {
   for (const [k, gradient] of gradients.entries()) {
-    if (gradient && unrecorded(() => gradient.ne(gradient).any().item()))
+    if (gradient && !unrecorded(() => everywhere(gradient.eq(gradient))))
       throw new AdjointError('autograd', `Function '${node.name()}' returned nan values in its ${k}th output.`);
   }
 }

@@ -6,7 +6,7 @@ import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { runBackward } from './engine.ts';
 import { hooksAt } from './hooks.ts';
-import { at } from './lift.ts';
+import { at, underWay } from './lift.ts';
 import { type Edge, type GradientEdge, type Metadata, Node } from './node.ts';
 import { edgeOf } from './primitive.ts';
 import { BatchLevel } from './vmap.ts';
@@ -104,6 +104,13 @@ export function backward(
   options: BackwardCall = {},
 ): void {
   checkOptions('backward', options, ['gradient', 'retainGraph', 'createGraph', 'inputs']);
+  if (underWay().some((level) => level instanceof BatchLevel)) {
+    throw new AdjointError(
+      'unsupported',
+      'backward() called inside of vmap. This is not supported, as leaves have one gradient for all examples: please use func.grad or ' +
+        'func.vjp instead or call backward() outside',
+    );
+  }
   const roots = list(tensors).map(rootOf);
   const seeds = seedsOf(roots, gradients ? list(gradients) : null);
   const { createGraph = false, retainGraph = createGraph } = options;

@@ -18,7 +18,7 @@ import { BatchLevel, type Randomness, together } from './vmap.ts';
 export type Tree = Tensor | readonly Tree[] | { readonly [key: string]: Tree };
 
 /** One dimension for a whole argument or result, or one for each of its parts; null for what is no batch. */
-export type Dims = number | null | readonly Dims[];
+export type Dims = number | null | readonly Dims[] | { readonly [key: string]: Dims };
 
 function leavesOf(tree: Tree): Tensor[] {
   if (tree instanceof Tensor) return [tree];
@@ -530,15 +530,19 @@ export interface VmapOptions {
 
 /** A non-empty list of dimensions, or one, as `inDims` and `outDims` are. */
 const isDims = (dims: unknown): dims is Dims =>
-  dims === null || Number.isInteger(dims) || (Array.isArray(dims) && dims.every(isDims));
+  dims === null ||
+  Number.isInteger(dims) ||
+  ((Array.isArray(dims) || isOptions(dims)) && Object.values(dims as Record<string, unknown>).every(isDims));
 
 /** One entry of `dims` for each leaf, or null if they have not the structure of the tree. */
 function spreadDims(dims: Dims, tree: unknown): (number | null)[] | null {
   if (dims === null || typeof dims === 'number') return partsOf(tree).map(() => dims);
-  if (!Array.isArray(tree) && !isOptions(tree)) return null;
-  const parts = Object.values(tree as Record<string, unknown>);
-  if (parts.length !== dims.length) return null;
-  const spread = parts.map((part, k) => spreadDims(dims[k], part));
+  if (Array.isArray(dims) !== Array.isArray(tree) || !(Array.isArray(tree) || isOptions(tree))) return null;
+  const own = dims as Record<string, Dims>;
+  const parts = tree as Record<string, unknown>;
+  const keys = Object.keys(parts);
+  if (keys.length !== Object.keys(own).length || !keys.every((key) => Object.hasOwn(own, key))) return null;
+  const spread = keys.map((key) => spreadDims(own[key], parts[key]));
   return spread.includes(null) ? null : (spread as (number | null)[][]).flat();
 }
 
@@ -605,20 +609,25 @@ function batchOf(inDims: Dims, args: readonly unknown[]): { dims: (number | null
   return { dims, size: sizes[0] };
 }
 
-/** What is checked of the results: all are tensors, and `outDims` has their structure. Gives one of these for each. */
-function checkOutputs(outDims: Dims, result: unknown): (number | null)[] {
-  const parts = partsOf(result);
-  const wrong = parts.find((y) => !(y instanceof Tensor));
-  if ((parts.length > 0 && wrong !== undefined) || parts.includes(undefined)) {
-    throw new AdjointError('argument', `vmap: the function must only return Tensors, got ${show(wrong)}`);
+/** The dimension of the batch in each part of the results, checked: whatever has one is a tensor. */
+function outputDims(outDims: Dims, result: unknown): (number | null)[] {
+  const alone = result instanceof Tensor && Array.isArray(outDims) && outDims.length === 1;
+  const to = spreadDims(alone ? (outDims as readonly Dims[])[0] : outDims, result);
+  if (!to) {
+    throw new AdjointError(
+      'argument',
+      `vmap: outDims is not compatible with the structure of the outputs. outDims ${show(outDims)} has structure ${structure(outDims)} ` +
+        `but outputs has structure ${structure(result)}`,
+    );
   }
-  const to = spreadDims(outDims, result);
-  if (to) return to;
-  throw new AdjointError(
-    'argument',
-    `vmap: outDims is not compatible with the structure of the outputs. outDims ${show(outDims)} has structure ${structure(outDims)} but ` +
-      `outputs has structure ${structure(result)}`,
-  );
+  for (const [k, y] of partsOf(result).entries()) {
+    if (to[k] === null || y instanceof Tensor) continue;
+    throw new AdjointError(
+      'argument',
+      `vmap: the function must only return Tensors, got type ${typeof y}: ${show(y)}. Did you mean to set outDims to null for output?`,
+    );
+  }
+  return to;
 }
 
 /**
@@ -632,7 +641,7 @@ function checkOutputs(outDims: Dims, result: unknown): (number | null)[] {
  * @throws if the batches differ in size, or if there is none; of `inDims`, `outDims` and `chunkSize` that do not fit; and of random
  * operators inside, unless `randomness` says what they are to do
  */
-export function vmap<Args extends readonly unknown[], Out extends Tree>(
+export function vmap<Args extends readonly unknown[], Out>(
   f: (...args: Args) => Out,
   options: VmapOptions = {},
 ): (...args: Args) => Out {
@@ -666,25 +675,25 @@ export function vmap<Args extends readonly unknown[], Out extends Tree>(
         return dim === null ? x : level.lift(x as Tensor, dim);
       });
       const result = f(...(lifted as Args));
-      const to = checkOutputs(outDims, result);
+      const to = outputDims(outDims, result);
       let k = 0;
-      const lowered = mapTree(result, (y) => {
+      return mapParts(result, (y) => {
         const dim = to[k++];
+        if (!(y instanceof Tensor)) return y;
         if (dim !== null) {
           const all = level.lowerAll(y);
-          return checkDim(dim, all.ndim) === 0 ? all : all.movedim(0, dim);
+          return release(checkDim(dim, all.ndim) === 0 ? all : all.movedim(0, dim));
         }
-        if (!level.lower(y)) return y;
+        if (!level.lower(y)) return release(y);
         throw new AdjointError('argument', 'vmap: the function can not return a batched Tensor when outDim is null');
-      });
-      return release(lowered);
+      }) as Out;
     });
   };
   return batch;
 }
 
 /** Applies a batched function to parts of the batch, and joins what it returns. */
-function inChunks<Args extends readonly unknown[], Out extends Tree>(
+function inChunks<Args extends readonly unknown[], Out>(
   f: (...args: Args) => Out,
   args: Args,
   dims: readonly (number | null)[],
@@ -701,16 +710,17 @@ function inChunks<Args extends readonly unknown[], Out extends Tree>(
     });
     parts.push(f(...(part as Args)));
   }
-  const to = checkOutputs(outDims, parts[0]);
-  const columns = parts.map(leavesOf);
-  const joined = to.map((dim, k) => {
-    const pieces = columns.map((column) => column[k]);
-    if (dim === null) return pieces[0];
+  const to = outputDims(outDims, parts[0]);
+  const columns = parts.map(partsOf);
+  let k = 0;
+  return mapParts(parts[0], (first) => {
+    const dim = to[k++];
+    if (dim === null) return first;
+    const pieces = columns.map((column) => column[k - 1] as Tensor);
     const along = checkDim(dim, pieces[0].ndim);
     const all = together(pieces.flatMap((piece) => piece.unbind(along)));
     return along === 0 ? all : all.movedim(0, along);
-  });
-  return withLeaves(parts[0], joined);
+  }) as Out;
 }
 
 // ---- Jacobians

@@ -84,6 +84,9 @@ export abstract class Level {
 
 const open: Level[] = [];
 
+/** The transforms under way, the outermost first. */
+export const underWay = (): readonly Level[] => open;
+
 /** Whether the transform that a lift belongs to is under way. */
 export const isOpen = (lift: Lift | null | undefined): lift is Lift => !!lift && open[lift.level.depth] === lift.level;
 
@@ -121,11 +124,6 @@ export function drawn(inputs: readonly Operand[], make: Draw['make'], self: Tens
     }
   };
   return from(open.length, { self, inputs, make });
-}
-
-/** Whether all elements are true: of a batch, in all examples. */
-export function everywhere(condition: Tensor): boolean {
-  return condition._lift ? everywhere(condition._lift.value) : condition.all().item() === true;
 }
 
 /** Writes the result of an operator over its first input, whichever of its inputs are lifted. */

@@ -41,14 +41,7 @@ class Batch extends Lift {
   write(target: Tensor, source: Tensor): void {
     const level = this.level as BatchLevel;
     const own = level.lower(target);
-    if (!own) {
-      throw new AdjointError(
-        'unsupported',
-        'vmap: inplace arithmetic(self, ...others) is not possible because the tensor that is written to is the same for all examples, ' +
-          'and what is written is not. Please try to use out-of-place operators instead, or make the tensor by zerosLike(...) of one ' +
-          'that is vmapped over',
-      );
-    }
+    if (!own) throw sharedError();
     overwrite(own, level.lower(source) ?? source);
     target.storage.version++;
   }
@@ -58,6 +51,14 @@ class Batch extends Lift {
     return `BatchedTensor(lvl=${this.level.depth + 1}, bdim=0, value=\n${lines.map((line) => `    ${line}`).join('\n')}\n)`;
   }
 }
+
+const sharedError = (): AdjointError =>
+  new AdjointError(
+    'unsupported',
+    'vmap: inplace arithmetic(self, ...others) is not possible because there exists a Tensor `other` in others that has more elements than ' +
+      '`self`. This happened due to `other` being vmapped over but `self` not being vmapped over: it is the same for all examples. ' +
+      'Please try to use out-of-place operators, or make `self` by zerosLike(...) of a tensor that is vmapped over',
+  );
 
 export class BatchLevel extends Level {
   readonly size: number;
@@ -153,17 +154,19 @@ export class BatchLevel extends Level {
       );
     }
     const own = self && this.lower(self);
+    const batched = inputs.some((x) => this.lower(x));
     if (this.randomness === 'same') {
-      if (inputs.some((x) => this.lower(x))) {
+      if (batched) {
         throw new AdjointError(
           'unsupported',
-          'vmap: same randomness is not possible with a batched tensor input: what is drawn depends on the example. Please use ' +
+          'Vmap does not currently support same randomness with a batched tensor input: what is drawn depends on the example. Please use ' +
             "randomness: 'different' instead",
         );
       }
       return outside({ self: own ?? self, inputs, make });
     }
     if (self && !own) {
+      if (batched) throw sharedError();
       throw new AdjointError(
         'unsupported',
         'vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same randomness. ' +
@@ -175,6 +178,9 @@ export class BatchLevel extends Level {
     return this.lift(outside({ self: own, inputs: values, make: (all, batch: Shape) => make(all, [...batch, size]) }));
   }
 }
+
+/** Whether a tensor stands for a batch, at one level or several. */
+export const isBatch = (x: Tensor): boolean => x._lift !== null && (x._lift instanceof Batch || isBatch(x._lift.value));
 
 /** Whether `x` is the same for all examples of a batch in which `source` differs, so that nothing of that can be written to it. */
 export function isShared(x: Tensor, source: Tensor): boolean {

@@ -132,7 +132,8 @@ export class Storage {
         'unsupported',
         "vmap: It looks like you're calling item() on a Tensor, or attempting to use one in some data-dependent control flow. Its " +
           'elements cannot be read: inside vmap it stands for a whole batch, so what is computed must not depend on their values. ' +
-          'Compute with tensors, with where(...) for instance',
+          'Compute with tensors, with where(...) for instance. Or else your tensor may have escaped from inside a function being vmapped: ' +
+          'return what is needed outside',
       );
     }
     return new arrayOf[this.dtype](heap.uint8.buffer, this.address, this.length);

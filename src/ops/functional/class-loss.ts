@@ -1,6 +1,6 @@
 /** Losses of the probabilities of many classes, which lie along dimension 1, or 0 of a single sample. */
 import { composed } from '../../autograd/batch-rules.ts';
-import { everywhere } from '../../autograd/lift.ts';
+import { everywhere } from '../../autograd/everywhere.ts';
 import { apply, type Primitive, primitive, vjp } from '../../autograd/primitive.ts';
 import { filled, fromElements } from '../../core/creation.ts';
 import { isFloatingPoint } from '../../core/dtype.ts';

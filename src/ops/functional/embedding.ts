@@ -1,6 +1,6 @@
 /** Rows of a table looked up by number, and numbers as rows. */
 import { examplesOf } from '../../autograd/batch-rules.ts';
-import { everywhere } from '../../autograd/lift.ts';
+import { everywhere } from '../../autograd/everywhere.ts';
 import { noGrad } from '../../autograd/modes.ts';
 import { apply, type Primitive, primitive, run, vjp, withBatchRule } from '../../autograd/primitive.ts';
 import { arange, filled, fromElements } from '../../core/creation.ts';

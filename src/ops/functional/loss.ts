@@ -3,7 +3,7 @@
  * averages and 'sum' adds them. Here are those of regression and of two classes; class-loss.ts and margin-loss.ts have others.
  */
 import { alignExamples, examplesOf } from '../../autograd/batch-rules.ts';
-import { everywhere } from '../../autograd/lift.ts';
+import { everywhere } from '../../autograd/everywhere.ts';
 import { noGrad } from '../../autograd/modes.ts';
 import {
   apply,

@@ -1,6 +1,7 @@
 /** Elements of a tensor read and written by index, mask or number: Python's `x[...]` and its relatives. */
 import { composed, examplesOf } from '../../autograd/batch-rules.ts';
 import { apply, type Primitive, primitive, run, vjp, withBatchRule } from '../../autograd/primitive.ts';
+import { isBatch } from '../../autograd/vmap.ts';
 import { arange, filled, fromElements } from '../../core/creation.ts';
 import type { Scalar } from '../../core/dtype.ts';
 import { named } from '../../core/named.ts';
@@ -216,6 +217,13 @@ export function nonzero(x: Tensor, options?: { asTuple?: boolean } | boolean): T
 export function nonzero(x: Tensor, options: { asTuple?: boolean } | boolean = false): Tensor | Tensor[] {
   if (typeof options === 'object') checkOptions('nonzero', options, ['asTuple']);
   const asTuple = typeof options === 'object' ? (options.asTuple ?? false) : options;
+  if (isBatch(x)) {
+    throw new AdjointError(
+      'unsupported',
+      'vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over nonzero. ' +
+        'Use where(condition, x, other) instead',
+    );
+  }
   const numbers = numbersOfTrue(x);
   const columns = coordinates(asTuple ? ranked(x.shape) : x.shape, numbers);
   if (asTuple) return columns.map((column) => fromElements(column, [column.length], 'int32').to('int64'));

@@ -1,6 +1,6 @@
 /** The primitives that combine what comes together at one place: a sum, a product, a mean, the greatest or the least. */
 import { alongBatch, inFront } from '../../autograd/batch-rules.ts';
-import { everywhere } from '../../autograd/lift.ts';
+import { everywhere } from '../../autograd/everywhere.ts';
 import { apply, type Primitive, primitive, result, type Vjp, vjp } from '../../autograd/primitive.ts';
 import { filled } from '../../core/creation.ts';
 import { type DType, isFloatingPoint } from '../../core/dtype.ts';

@@ -5,7 +5,7 @@
  * Every function broadcasts its operands, promotes their dtypes as PyTorch does and returns a new tensor. The functions of a real number
  * give floating results for integers.
  */
-import { everywhere } from '../../autograd/lift.ts';
+import { everywhere } from '../../autograd/everywhere.ts';
 import { isFloatingPoint, type Scalar } from '../../core/dtype.ts';
 import { named } from '../../core/named.ts';
 import { showShape } from '../../core/shape.ts';

@@ -1,5 +1,6 @@
 /** Tensors of random numbers, and the seed of the generator that all of them come from unless told otherwise. */
-import { drawn, everywhere } from '../../autograd/lift.ts';
+import { everywhere } from '../../autograd/everywhere.ts';
+import { drawn } from '../../autograd/lift.ts';
 import { type Operand, primitive, vjp } from '../../autograd/primitive.ts';
 import {
   byName,

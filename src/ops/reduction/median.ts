@@ -1,6 +1,6 @@
 /** Medians, quantiles and modes: elements at a place in the order of all, in which NaN comes last. */
 import { alongBatch } from '../../autograd/batch-rules.ts';
-import { everywhere } from '../../autograd/lift.ts';
+import { everywhere } from '../../autograd/everywhere.ts';
 import {
   apply,
   applySeveral,

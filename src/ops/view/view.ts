@@ -669,7 +669,15 @@ const AsStrided = primitive<{ base: Geometry; view: Geometry }>(
 );
 withBatchRule(AsStrided, ({ base, view }, [examples]) => {
   const x = examples as Tensor;
-  const offset = x.offset + view.offset - base.offset;
+  const first = view.offset - base.offset;
+  if (first < 0 || first + extent(view) > extent(base)) {
+    throw new AdjointError(
+      'unsupported',
+      `asStrided: the result can access memory from ${first} to ${first + extent(view)}, but the tensor only from 0 to ${extent(base)}. ` +
+        'This is not supported inside of vmap, please try to rewrite the call as a sequence of view operations',
+    );
+  }
+  const offset = x.offset + first;
   return asStrided(x, [x.shape[0], ...view.shape], [x.strides[0], ...view.strides], offset);
 });
 /**
