@@ -36,13 +36,6 @@ export function viewOf(of: Tensor, several: boolean): ViewInfo | null {
 
 /** Throws where a write to `self` would lose a gradient, or would not know which of several values to keep. */
 export function checkInPlace(self: Tensor, recording: boolean, uniform: boolean): void {
-  if (!uniform && self.numel() > 0 && self.strides.some((stride, d) => stride === 0 && self.shape[d] > 1)) {
-    throw new AdjointError(
-      'inplace',
-      'unsupported operation: more than one element of the written-to tensor refers to a single memory location. ' +
-        'Please clone() the tensor before performing the operation.',
-    );
-  }
   if (self.storage.inference && !mode.inference) {
     throw new AdjointError(
       'inplace',
@@ -50,7 +43,18 @@ export function checkInPlace(self: Tensor, recording: boolean, uniform: boolean)
         'doing inplace update.',
     );
   }
-  if (!recording) return;
+  if (recording) checkHistory(self);
+  if (!uniform && self.numel() > 0 && self.strides.some((stride, d) => stride === 0 && self.shape[d] > 1)) {
+    throw new AdjointError(
+      'inplace',
+      'unsupported operation: more than one element of the written-to tensor refers to a single memory location. ' +
+        'Please clone() the tensor before performing the operation.',
+    );
+  }
+}
+
+/** The same for what is about to be recorded. */
+function checkHistory(self: Tensor): void {
   const view = self._view;
   if (view) checkSeal(self, view, 'is being modified inplace');
   if (!requiresGrad(self)) return;

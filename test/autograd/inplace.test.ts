@@ -418,6 +418,10 @@ describe('what must not be written to', () => {
     }
   });
 
+  test('where several reasons apply, the history comes first', () => {
+    assert.throws(() => leaf([1, 2]).expand(3, 2).add_(1), { code: 'inplace', message: viewError });
+  });
+
   test('a tensor that cannot hold the result', () => {
     const integers = ones(2, { dtype: 'int64' });
     assert.throws(() => integers.mul_(leaf([0.5, 0.5])), {
