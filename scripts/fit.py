@@ -61,6 +61,10 @@ scaled_erfc = lambda x: mp.exp(x * x) * mp.erfc(x)
 
 print_table('(2^(f/4) - 1) / f, f in [-1/2, 1/2]', minimax(lambda f: mp.expm1(f / 4 * mp.log(2)) / f, -0.5, 0.5, 4))
 print_table('(2^f - 1) / f', minimax(lambda f: mp.expm1(f * mp.log(2)) / f, -0.5, 0.5, 6))
+print_table(
+    'float32: (e^f - 1 - f) / f^2 in powers of f, |f| <= 0.3475',
+    minimax(lambda f: (mp.expm1(f) - f) / f**2, -0.3475, 0.3475, 4),
+)
 print_table('2 atanh(s) / s in s^2', minimax(odd(lambda s: 2 * mp.atanh(s)), 0, s * s, 3))
 print_table('the same for pow', minimax(odd(lambda s: 2 * mp.atanh(s)), 0, s * s, 4))
 print_table('sin(r) / r in r^2, r in [0, pi/2]', minimax(odd(mp.sin), 0, (np.pi / 2) ** 2, 5))

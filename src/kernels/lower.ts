@@ -2,7 +2,7 @@
  * Lowers scalar expressions to SIMD code for four elements at a time. A value of a 32-bit type or a truth value is one v128 (truth is a
  * mask of all ones), a value of a 64-bit type is two. Types narrower than 32 bits are computed in 32 and wrapped.
  */
-import { approximation } from './approx.ts';
+import { approximation, narrowApproximation } from './approx.ts';
 import { type ElementType, isFloat } from './element.ts';
 import * as expr from './expr.ts';
 import { type Expr, type Op, type Transcendental, transcendental2 } from './expr.ts';
@@ -143,6 +143,8 @@ export class Lowering {
           args.map((a) => this.value(a, type)),
         );
       if (type === 'float32') {
+        const narrow = narrowApproximation[op as Transcendental];
+        if (narrow) return this.value(narrow(args[0]), type);
         return this.value(expr.raw('demote', approximate(...args.map((a) => expr.raw('promote', a)))), type);
       }
       if (op === 'pow') return this.integerPower(this.value(args[0], type), this.value(args[1], type));
@@ -191,7 +193,7 @@ export class Lowering {
       const instruction = (instructions[compute] as unknown as Record<string, Vector1 & Vector2>)[op];
       return this.wrap(args.length === 1 ? map1(instruction) : map2(instruction));
     }
-    return map1(doubleBits(op));
+    return map1(type === 'float32' ? singleBits(op) : doubleBits(op));
   }
 
   /** The lesser or greater of two by one instruction: what a comparison and a choice between its operands come to. */
@@ -374,6 +376,14 @@ export class Lowering {
 export function laneOf(a: Lanes, lane: number): Code {
   const shape = instructions[computeOf(a.type)];
   return wide(a.type) ? shape.extractLane(a.parts[lane >> 1], lane & 1) : shape.extractLane(a.parts[0], lane);
+}
+
+/** The bit trick of float32 that approximations are made of. */
+function singleBits(op: Op): Vector1 {
+  // adding 3 * 2^22 leaves a whole number in the low bits of the significand
+  const magic = 3 * 2 ** 22;
+  if (op === 'exp2int') return (a) => i32x4.shl(f32x4.add(a, f32x4.splat(f32.const(magic + 127))), i32.const(23));
+  throw new Error(`no vector code for ${op} of float32`);
 }
 
 /** The bit tricks of float64 that approximations are made of. */
