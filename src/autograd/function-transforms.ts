@@ -6,7 +6,7 @@ import { zerosLike } from '../core/creation.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { checkTangent, Dual, type DualLevel } from './forward.ts';
-import { Application, type Definition, evaluate, type FunctionCtx, isTensor, record } from './function.ts';
+import { Application, backwardOf, type Definition, evaluate, type FunctionCtx, isTensor, record } from './function.ts';
 import { at, twin } from './lift.ts';
 import { mode, setGradEnabled } from './modes.ts';
 import { BatchLevel } from './vmap.ts';
@@ -165,11 +165,19 @@ function byOwnRule(
   if (!Array.isArray(returned) || returned.length !== 2) {
     throw new AdjointError(
       'argument',
-      `the vmap staticmethod of ${definition.name} must return [output, outDims], got ${show(returned)}`,
+      'Expected the vmap staticmethod to have two returns, an output and outDims with structure compatible with the output. ' +
+        `Got ${Array.isArray(returned) ? `${returned.length} returns` : show(returned)} instead`,
     );
   }
   const [output, outDims] = returned as [unknown, unknown];
   const lift = (y: unknown, dim: unknown): unknown => (isTensor(y) && typeof dim === 'number' ? level.lift(y, dim) : y);
+  if (Array.isArray(outDims) && !(Array.isArray(output) && output.length === outDims.length)) {
+    throw new AdjointError(
+      'argument',
+      `The vmap staticmethod of ${definition.name} returned an incompatible [output, outDims]. Expected outDims ${show(outDims)} to be ` +
+        'compatible with the structure of the output: one for each of its results, or one for all.',
+    );
+  }
   if (!Array.isArray(output)) return lift(output, outDims);
   return output.map((y, j) => lift(y, Array.isArray(outDims) ? outDims[j] : outDims));
 }
@@ -195,7 +203,8 @@ type BatchCtx = FunctionCtx<{ example: Application; forBackward: readonly boolea
  * @param batched which arguments are batches; the others are the same for all examples
  */
 function onBatches(definition: Definition, { size, randomness }: BatchLevel, batched: readonly boolean[]): Definition {
-  const { name, backward, jvp } = definition;
+  const { name, jvp } = definition;
+  const backward = backwardOf(definition);
   const within = <T>(work: (level: BatchLevel) => T): T => at(new BatchLevel(size, randomness), work);
   const lift = (level: BatchLevel, x: unknown, isBatch: boolean): unknown =>
     isTensor(x) && isBatch ? level.lift(x) : x;

@@ -57,6 +57,13 @@ export class Application {
   }
 }
 
+const accessedError = (): AdjointError =>
+  new AdjointError(
+    'autograd',
+    'savedTensors can only be accessed once where the autograd.Function says static clearSavedTensorsOnAccess = true: keep what it gives in ' +
+      'a variable. They are not there in a second backward either',
+  );
+
 /** The part of a context that every custom function has. */
 class Context<S extends readonly (Tensor | null)[]> {
   readonly #application: Application;
@@ -83,9 +90,11 @@ class Context<S extends readonly (Tensor | null)[]> {
    * @throws if one was written to since, or if the graph was released
    */
   get savedTensors(): S {
-    const { saved, pushing, toSaveForForward } = this.#application;
+    const { definition, saved, pushing, toSaveForForward } = this.#application;
     if (pushing) return toSaveForForward as S;
-    if (saved === null) throw releasedError();
+    const once = definition.clearSavedTensorsOnAccess ?? false;
+    if (saved === null) throw once ? accessedError() : releasedError();
+    if (once) this.#application.saved = null;
     return saved.map((s) => s?.unpack() ?? null) as readonly (Tensor | null)[] as S;
   }
 
@@ -158,12 +167,16 @@ export interface VmapInfo {
   readonly randomness: 'error' | 'different' | 'same';
 }
 
+type Backward = (ctx: unknown, ...gradients: (Tensor | null)[]) => unknown;
+
 /** A subclass as it is at run time, whatever it lacks. */
 export interface Definition {
   readonly name: string;
   readonly forward?: Call;
   readonly setupContext?: (ctx: unknown, inputs: readonly unknown[], output: unknown) => void;
-  readonly backward?: (ctx: unknown, ...gradients: (Tensor | null)[]) => unknown;
+  readonly backward?: Backward;
+  readonly vjp?: Backward;
+  readonly clearSavedTensorsOnAccess?: boolean;
   readonly jvp?: (ctx: unknown, ...tangents: (Tensor | null)[]) => unknown;
   readonly generateVmapRule?: boolean;
   readonly vmap?: (info: VmapInfo, inDims: readonly (number | null)[], ...args: readonly unknown[]) => unknown;
@@ -190,7 +203,8 @@ export interface Definition {
  * `forward` takes a context and any arguments, runs unrecorded, and returns a tensor or an array of results. `backward` takes the context and
  * one gradient for each result (null for results that are no tensors), and returns one gradient for each argument of `forward`, null
  * where there is none; alone or in an array. It is written with differentiable operators, so that it can be differentiated in turn;
- * if it is not, wrap it in `onceDifferentiable`.
+ * if it is not, wrap it in `onceDifferentiable`. It may be called `vjp` instead. With `static clearSavedTensorsOnAccess = true` the saved
+ * tensors are let go as soon as `backward` has asked for them, so that they can be collected while it runs.
  *
  * A class with `static setupContext(ctx, inputs, output)` keeps what concerns the context out of `forward`, which then takes the arguments only.
  *
@@ -213,6 +227,15 @@ abstract class CustomFunction {
 }
 
 export { CustomFunction as Function };
+
+/** The `backward` of a custom function, which may be called `vjp` as well. */
+export function backwardOf({ backward, vjp }: Definition): Backward | undefined {
+  if (!backward || !vjp) return backward ?? vjp;
+  throw new AdjointError(
+    'autograd',
+    "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement one of them.",
+  );
+}
 
 function applyFunction(definition: Definition, args: readonly unknown[]): unknown {
   if (!definition.forward)
@@ -365,13 +388,15 @@ class FunctionNode extends Node {
   apply(gradients: Gradients): Gradients {
     const { isTensor } = this;
     const { definition, ctx } = this.application;
-    if (!definition.backward) {
+    const backward = backwardOf(definition);
+    if (!backward) {
       throw new AdjointError(
         'autograd',
-        'You must implement the backward method for your custom autograd.Function to use it with backward mode AD.',
+        'You must implement either the backward or vjp method for your custom autograd.Function to use it with backward mode AD.',
       );
     }
-    const returned = definition.backward(
+    const returned = backward.call(
+      definition,
       ctx,
       ...this.outputs.map((output, nr) => this.cotangent(gradients[nr], output)),
     );

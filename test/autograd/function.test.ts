@@ -428,8 +428,20 @@ describe('what backward returns', () => {
     }
     assert.throws(
       () => Half.apply(x).sum().backward(),
-      /You must implement the backward method for your custom autograd\.Function/,
+      /You must implement either the backward or vjp method for your custom autograd\.Function/,
     );
+    class Again extends Half {
+      static vjp(_: Ctx, g: Tensor): Tensor {
+        return g.div(2);
+      }
+    }
+    assert.deepEqual(autograd.grad(Again.apply(x).sum(), x)[0].tolist(), [0.5, 0.5]);
+    class Both extends Again {
+      static backward(_: Ctx, g: Tensor): Tensor {
+        return g;
+      }
+    }
+    assert.throws(() => Both.apply(x).sum().backward(), /Implementing both 'backward' and 'vjp' .* is not allowed/);
     class None extends autograd.Function {}
     // @ts-expect-error there is no forward
     assert.throws(() => None.apply(x), /You must implement the forward function for custom autograd\.Function\./);
@@ -492,6 +504,32 @@ describe('savedTensors', () => {
     z.add_(1);
     assert.throws(() => z.sum().backward(), {
       message: /which is output 0 of ExpBackward, is at version 1; expected version 0 instead/,
+    });
+  });
+
+  test('may be let go when they are asked for', () => {
+    let times = 1;
+    class Squared extends autograd.Function {
+      static clearSavedTensorsOnAccess = true;
+      static forward(ctx: Ctx, a: Tensor): Tensor {
+        ctx.saveForBackward(a);
+        return a.mul(a);
+      }
+      static backward(ctx: Ctx, g: Tensor): Tensor {
+        const all = Array.from({ length: times }, () => ctx.savedTensors[0]);
+        return g.mul(all[0]).mul(2);
+      }
+    }
+    const a = tensor([1, 2], { requiresGrad: true });
+    assert.deepEqual(autograd.grad(Squared.apply(a).sum(), a)[0].tolist(), [2, 4]);
+    const y = Squared.apply(a).sum();
+    y.backward(null, { retainGraph: true });
+    assert.throws(() => y.backward(), /savedTensors can only be accessed once/);
+    times = 2;
+    assert.throws(() => Squared.apply(a).sum().backward(), {
+      code: 'autograd',
+      message:
+        /^savedTensors can only be accessed once where the autograd\.Function says static clearSavedTensorsOnAccess = true/,
     });
   });
 

@@ -23,6 +23,8 @@ export const transpose_ = inPlaceView(v.transpose);
 export const swapaxes_ = inPlaceView(v.swapaxes);
 /** Exchanges two dimensions in place (torch.Tensor.swapdims_). */
 export const swapdims_ = inPlaceView(v.swapdims);
+/** Reads the memory of the tensor with any sizes and strides, in place (torch.Tensor.as_strided_). */
+export const asStrided_ = inPlaceView(v.asStrided);
 /** Transposes a matrix in place (torch.Tensor.t_). */
 export const t_ = inPlaceView(v.t);
 /** Drops dimensions of size 1 in place (torch.Tensor.squeeze_). */
