@@ -1,7 +1,7 @@
 /** The recorded graph: its nodes, its shape, its depth. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { autograd, ones, pow, rsub, sub, type Tensor, tensor } from '../../src/index.ts';
+import { autograd, fill, ones, pow, rsub, sub, type Tensor, tensor, varMean } from '../../src/index.ts';
 
 /** The elements of the gradient, or null. */
 const gradOf = ({ grad }: Tensor): unknown => grad?.tolist() ?? null;
@@ -49,6 +49,10 @@ describe('nodes', () => {
       [x.clampMin(o), 'ClampMinBackward1'],
       [x.clampMax(0), 'ClampMaxBackward0'],
       [x.clampMax(o), 'ClampMaxBackward1'],
+      [fill(x, 1), 'FillBackward0'],
+      [fill(x, tensor(1)), 'FillBackward1'],
+      [x.clone().fill_(1), 'FillBackward2'],
+      [x.clone().fill_(tensor(1)), 'FillBackward3'],
       [x.maskedFill(mask, 1), 'MaskedFillBackward0'],
       [x.maskedFill(mask, tensor(1)), 'MaskedFillBackward1'],
       [x.round(), 'RoundBackward0'],
@@ -88,6 +92,22 @@ describe('nodes', () => {
       assert.equal(y.gradFn?.name(), name);
       assert.equal(String(y.gradFn), `<${name}>`);
     }
+  });
+
+  test('know what the gradients of their outputs look like', () => {
+    const x = tensor(
+      [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+      { dtype: 'float64', requiresGrad: true },
+    );
+    assert.deepEqual(x.mul(2).gradFn?._inputMetadata, [{ shape: [2, 3], dtype: 'float64' }]);
+    const [variance] = varMean(x, 0);
+    assert.deepEqual(
+      variance.gradFn?._inputMetadata.map(({ shape }) => shape),
+      [[3], [3]],
+    );
   });
 
   test('lead to the nodes of their inputs, and at the end to the leaves', () => {

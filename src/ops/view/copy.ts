@@ -45,6 +45,8 @@ const filling = (name: string): Primitive => ({
 });
 const Fill = writesExamples(filling('Fill'));
 const FillTensor = writesExamples(filling('FillBackward1'));
+const FillInPlace = writesExamples(filling('FillBackward2'));
+const FillTensorInPlace = writesExamples(filling('FillBackward3'));
 const Zero = writesExamples(filling('Zero'));
 
 /** What to fill with: a number, or a tensor of one. */
@@ -64,7 +66,8 @@ export const fill = named('fill', ['value'], (x: Tensor, value: Tensor | Scalar)
 /** Writes `value` over every element (torch.Tensor.fill_). */
 export const fill_ = named('fill_', ['value'], (self: Tensor, value: Tensor | Scalar) => {
   const one = single('fill_', value);
-  return applyInPlace(value instanceof Tensor ? FillTensor : Fill, undefined, self, [one], () => write(self, one));
+  const operator = value instanceof Tensor ? FillTensorInPlace : FillInPlace;
+  return applyInPlace(operator, undefined, self, [one], () => write(self, one));
 });
 
 /** Writes 0 over every element (torch.Tensor.zero_). */
