@@ -5,7 +5,6 @@ import { checkOptions, isOptions } from '../core/options.ts';
 import { checkDim, numelOf, type Shape, sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
-import { AccumulateGrad } from './accumulate.ts';
 import { grad as gradients } from './backward.ts';
 import { checkTangent, DualLevel } from './forward.ts';
 import { at, twin } from './lift.ts';
@@ -139,11 +138,11 @@ function withArguments<Args extends readonly Tree[], T>(args: Args, work: (fresh
   }
 }
 
-/** Whether a gradient can be wanted beyond a node: at a leaf, or at an argument of a transform that is still under way. */
+/** Whether a gradient can be wanted beyond a node: where a graph ends, or at an argument of a transform that is still under way. */
 function isLive(node: Node): boolean {
   const reached = new Set([node]);
   for (const next of reached) {
-    if (next instanceof Argument ? next.open : next instanceof AccumulateGrad) return true;
+    if (next instanceof Argument ? next.open : next.edges.length === 0) return true;
     for (const edge of next.edges as readonly (Edge | null)[]) if (edge) reached.add(edge.node);
   }
   return false;

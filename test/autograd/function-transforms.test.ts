@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { autograd, func, isGradEnabled, type Tensor, tensor, utils } from '../../src/index.ts';
 
 const { dualLevel, makeDual, unpackDual } = autograd.forwardAd;
-const { grad, hessian, jacfwd, jacrev, jvp, vmap } = func;
+const { grad, hessian, jacfwd, jacrev, jvp, vjp, vmap } = func;
 type Ctx = autograd.FunctionCtx;
 type Numbers = readonly (number | Numbers)[];
 
@@ -407,6 +407,183 @@ describe('over a batch, by a rule of its own', () => {
       () => vmap((t: Tensor) => Old.apply(t))(x),
       /it must have the setupContext staticmethod; Old does not/,
     );
+  });
+});
+
+describe('the returns of a batch rule', () => {
+  const x = constant([[1, 2], [3, 4], [5, 6]]); // biome-ignore format: a matrix
+  /** A function with that rule. */
+  const ruled = (vmap: (info: autograd.VmapInfo, inDims: readonly (number | null)[], t: Tensor) => unknown) =>
+    class Ruled extends autograd.Function {
+      static forward(_: Tensor): Tensor {
+        throw new Error('not to be called');
+      }
+      static setupContext(): void {}
+      static vmap = vmap;
+    };
+  const run = (rule: Parameters<typeof ruled>[0], randomness: 'error' | 'same' | 'different' = 'error'): unknown =>
+    values(vmap((t: Tensor) => ruled(rule).apply(t), { randomness })(x));
+
+  test('are a result, or several, and where their batches are: one for all, one for each, or none', () => {
+    assert.deepEqual(
+      run((_, [dim], t) => [t, dim]),
+      values(x),
+    );
+    const sum = values(x.sum(0));
+    assert.deepEqual(
+      run((_, __, t) => [t.sum(0), null]),
+      [sum, sum, sum],
+    );
+    assert.deepEqual(
+      run((_, __, t) => [[t, t], 0]),
+      [values(x), values(x)],
+    );
+    assert.deepEqual(
+      run((_, __, t) => [
+        [t, t.t()],
+        [0, 1],
+      ]),
+      [values(x), values(x)],
+    );
+    assert.deepEqual(
+      run((_, __, t) => [[t.sum(0), t.sum(0)], null]),
+      [
+        [sum, sum, sum],
+        [sum, sum, sum],
+      ],
+    );
+  });
+
+  test('are two, and fit together', () => {
+    const two = { code: 'argument', message: /^Expected the vmap staticmethod to have two returns, .*/ };
+    assert.throws(() => run((_, __, t) => t), two);
+    assert.throws(() => run((_, __, t) => [t, t, 0, 0]), { message: /Got 4 returns instead/ });
+    for (const rule of [(t: Tensor) => [t, [null]], (t: Tensor) => [[t], [0, 0]], (t: Tensor) => [[t, t], [0]]]) {
+      assert.throws(() => run((_, __, t) => rule(t)), {
+        code: 'argument',
+        message: /^The vmap staticmethod of Ruled returned an incompatible \[output, outDims\]/,
+      });
+    }
+  });
+
+  test('may depend on how random numbers are drawn', () => {
+    for (const randomness of ['error', 'same', 'different'] as const) {
+      const rule: Parameters<typeof ruled>[0] = (info, inDims, t) => {
+        assert.deepEqual([info, inDims], [{ batchSize: 3, randomness }, [0]]);
+        return [t, 0];
+      };
+      run(rule, randomness);
+    }
+  });
+
+  test('are not asked for where no argument is a batch', () => {
+    class Plain extends autograd.Function {
+      static forward(t: Tensor): Tensor {
+        return t.mul(2);
+      }
+      static setupContext(): void {}
+      static vmap(): never {
+        throw new Error('not to be called');
+      }
+    }
+    assert.deepEqual(values(vmap((t: Tensor) => t.mul(Plain.apply(constant(1))))(x)), values(x.mul(2)));
+  });
+});
+
+describe('custom functions inside of grad', () => {
+  test('may want null for gradients that there are none of', () => {
+    let calls = 0;
+    class Two extends autograd.Function {
+      static forward(x: Tensor, y: Tensor): [Tensor, Tensor] {
+        return [x.clone(), y.clone()];
+      }
+      static setupContext(ctx: Ctx): void {
+        ctx.setMaterializeGrads(false);
+      }
+      static backward(_: Ctx, gx: Tensor | null, gy: Tensor | null): (Tensor | null)[] {
+        calls++;
+        assert.notEqual(gx, null);
+        assert.equal(gy, null);
+        return [gx, gy];
+      }
+    }
+    const f = (y: Tensor, x: Tensor): Tensor => Two.apply(x, y)[0].pow(2);
+    const both = (x: Tensor, y: Tensor): Tensor => f(y, x);
+    assert.deepEqual(values(grad(f)(constant(3), constant(2))), 0);
+    assert.deepEqual(values(grad(both)(constant(2), constant(3))), 4);
+    assert.deepEqual(values(grad(grad(both))(constant(2), constant(3))), 2);
+    assert.ok(calls > 0);
+  });
+
+  test('know which of their arguments are differentiated', () => {
+    let calls = 0;
+    class Product extends autograd.Function {
+      static forward(x: Tensor, y: Tensor): Tensor {
+        return x.mul(y);
+      }
+      static setupContext(ctx: Ctx, inputs: [Tensor, Tensor]): void {
+        ctx.saveForBackward(...inputs);
+      }
+      static backward(ctx: Ctx, g: Tensor): (Tensor | null)[] {
+        calls++;
+        assert.deepEqual(ctx.needsInputGrad, [true, false]);
+        return [g.mul(ctx.savedTensors[1]), null];
+      }
+    }
+    const f = (x: Tensor, y: Tensor): Tensor => Product.apply(x, y);
+    assert.deepEqual(values(grad(f)(constant(2), constant(3))), 3);
+    assert.deepEqual(values(grad(grad(f))(constant(2), constant(3))), 0);
+    assert.ok(calls >= 2);
+  });
+
+  test('can be differentiated twice, unless they say that they cannot', () => {
+    class Once extends autograd.Function {
+      static forward(x: Tensor): Tensor {
+        return x.pow(3);
+      }
+      static setupContext(ctx: Ctx, [x]: [Tensor]): void {
+        ctx.saveForBackward(x);
+      }
+      static backward = autograd.onceDifferentiable((ctx: Ctx, g: Tensor) => g.mul(ctx.savedTensors[0].pow(2).mul(3)));
+    }
+    const f = (x: Tensor): Tensor => Once.apply(x);
+    assert.deepEqual(values(grad(f)(constant(2))), 12);
+    const [, vjpFn] = vjp(f, leaf(2));
+    const [gradient] = vjpFn(leaf(1));
+    assert.throws(
+      () => gradient.backward(),
+      /trying to differentiate twice a function that was marked with onceDifferentiable/,
+    );
+  });
+
+  test('may return an input, which cannot be saved as it is', () => {
+    const make = (what: 'input' | 'output' | 'view') =>
+      class Same extends autograd.Function {
+        static forward(x: Tensor): Tensor {
+          return what === 'view' ? x.viewAs(x) : x;
+        }
+        static setupContext(ctx: Ctx, [x]: [Tensor], output: Tensor): void {
+          ctx.saveForBackward(what === 'input' ? x : output);
+        }
+        static backward(_: Ctx, g: Tensor): Tensor {
+          return g;
+        }
+      };
+    for (const what of ['input', 'output'] as const) {
+      const f = (x: Tensor): Tensor => make(what).apply(x.clone());
+      assert.throws(() => grad(f)(constant(2)), /An input that has been returned as-is as output is being saved/);
+    }
+    assert.deepEqual(values(grad((x: Tensor) => make('view').apply(x.clone()))(constant(2))), 1);
+  });
+
+  test('are named as they are outside', () => {
+    let name = '';
+    grad((x: Tensor) => {
+      const y = Sin.apply(x);
+      name = y.gradFn?.name() ?? '';
+      return y;
+    })(constant(1));
+    assert.equal(name, 'SinBackward');
   });
 });
 
