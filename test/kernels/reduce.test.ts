@@ -3,9 +3,9 @@
  * is written down without loops over memory, NaN in every place of an extremum, and work done in parts.
  */
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { Tensor, tensor } from '../../src/index.ts';
+import { getNumThreads, setNumThreads, Tensor, tensor } from '../../src/index.ts';
 import * as s from '../../src/kernels/expr.ts';
 import { allocate, descriptor, heap, release } from '../../src/kernels/memory.ts';
 import { columnBlock, columnKernel, reductionHeaderWords, rowKernel } from '../../src/kernels/reduce.ts';
@@ -66,6 +66,10 @@ describe('several operands', () => {
 });
 
 describe('the order of sums', () => {
+  // several threads sum parts of a long row
+  const threads = getNumThreads();
+  before(() => setNumThreads(1));
+  after(() => setNumThreads(threads));
   const add = (a: number, b: number): number => Math.fround(a + b);
   const plain = (values: number[]): number => values.reduce(add, 0);
   /**

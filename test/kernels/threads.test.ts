@@ -33,6 +33,7 @@ compare('a broadcast operand and a strided one', () =>
 compare('reductions along rows and columns', () =>
   matrix.sum(1).add(matrix.t().amax(0)).mean().add(matrix.sum(0).sum()),
 );
+compare('a long row to one number', () => long.sum().add(long.amax()).add(long.var()), 0.2);
 compare('the softmax', () => matrix.softmax(1));
 compare('a scan', () => matrix.cumsum(0).add(matrix.t().cumsum(1).t()));
 compare('positions of extrema', () => matrix.argmax(1));

@@ -2,7 +2,7 @@
 import type { Operand } from '../../autograd/primitive.ts';
 import type { DType } from '../../core/dtype.ts';
 import { broadcastShapes, broadcastStrides, contiguousStrides, numelOf, type Shape } from '../../core/shape.ts';
-import type { Tensor } from '../../core/tensor.ts';
+import { Tensor } from '../../core/tensor.ts';
 import { bytesOf, codeOf } from '../../kernels/element.ts';
 import { type Expr, input } from '../../kernels/expr.ts';
 import { descriptor, heap } from '../../kernels/memory.ts';
@@ -15,13 +15,16 @@ import {
   reductionHeaderWords,
   rowKernel,
 } from '../../kernels/reduce.ts';
-import { runUnits } from '../../kernels/threads.ts';
+import { getNumThreads, runUnits } from '../../kernels/threads.ts';
 import { foldLoops, type Loops, modeOf, modes, parameter } from './loops.ts';
 import { stage, unstage } from './staging.ts';
 
 /** A reduction and the kernels made of it so far. */
 export interface ReductionCode extends Reduction {
   readonly kernels: Map<number, Kernel>;
+  /** The same without `finish`, and `finish` of what that gives for parts; made when they are needed. */
+  partial?: ReductionCode;
+  final?: ReductionCode;
 }
 
 /** The reduction that combines `map` of each element and takes `finish` of the total. */
@@ -61,6 +64,19 @@ export function launchReduction(
     pick(shape, reducedDims),
     strides.map((own) => pick(own, reducedDims)),
   );
+  const [count = 0, ...outer] = reduced.sizes;
+  if (kept.sizes.length === 0 && outer.length === 0 && count >= longRow && getNumThreads() > 1 && !code.map.logical) {
+    reduceInParts(
+      code,
+      operands,
+      type,
+      reduced.strides.map(([stride]) => stride),
+      count,
+      out,
+      finishing,
+    );
+    return;
+  }
   const last = reduced.sizes.length - 1;
   const dense = (at: readonly number[]): boolean =>
     at.includes(1) && at.every((stride) => stride === 1 || stride === 0);
@@ -73,6 +89,45 @@ export function launchReduction(
     if (column < 0) column = kept.strides[0].findLastIndex((stride) => stride > 0 && stride < innermost);
   }
   run(code, operands, type, out, kept, reduced, column, finishing);
+}
+
+/** From this length on, a single row is reduced in parts, by all threads. */
+const longRow = 2 ** 18;
+/** The number of parts: a result does not depend on how many threads there are, as soon as there are several. */
+const parts = 16;
+
+/** Elements `begin` to `begin + count` of a dense row. */
+const part = (row: Tensor, begin: number, count: number): Tensor =>
+  new Tensor(row.storage, [count], [1], row.offset + begin);
+
+/** Reduces one long row: parts of equal length each to a number, and these and what is left over to one. */
+function reduceInParts(
+  code: ReductionCode,
+  operands: readonly Operand[],
+  type: DType,
+  strides: readonly number[],
+  count: number,
+  out: Tensor,
+  finishing: number,
+): void {
+  code.partial ??= reduction(code.combine, code.map);
+  code.final ??= reduction(code.combine, input(0), code.finish);
+  const length = Math.floor(count / parts);
+  /** The operands from element `begin` on, as so many rows. */
+  const rows = (begin: number, shape: Shape): Operand[] => {
+    let t = 0;
+    return operands.map((x) => {
+      if (typeof x === 'number') return x;
+      const stride = strides[t++];
+      return new Tensor(x.storage, shape, [length * stride, stride], x.offset + begin * stride);
+    });
+  };
+  const totals = Tensor.empty([parts + 1], type);
+  const [most, rest] = [part(totals, 0, parts), part(totals, parts, 1)];
+  launchReduction(code.partial, rows(0, [parts, length]), [1], type, most);
+  const left = count - parts * length;
+  if (left > 0) launchReduction(code.partial, rows(parts * length, [1, left]), [1], type, rest);
+  launchReduction(code.final, [left > 0 ? totals : most], [0], type, out, finishing);
 }
 
 /** @param column which kept dimension the column kernel runs across, or -1 to run along rows */
