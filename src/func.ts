@@ -1,3 +1,8 @@
 /** torch.func: transforms of functions, and modules as functions. */
 export * from './autograd/func.ts';
-export { functionalCall, type NamedTensors, stackModuleState } from './nn/functional-call.ts';
+export {
+  type FunctionalCallOptions,
+  functionalCall,
+  type NamedTensors,
+  stackModuleState,
+} from './nn/functional-call.ts';
