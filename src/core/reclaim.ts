@@ -1,13 +1,21 @@
 /**
- * Gives blocks of linear memory back when the storages that owned them are garbage. Nobody frees a tensor by hand: a weak reference to
- * each storage tells that it is gone. Dead ones are swept up when memory is about to grow by half of what was alive after the last
- * sweep; where the host offers it, a garbage collection is made at that moment, so that a loop that never yields stays bounded.
+ * Gives blocks of linear memory back when the storages that owned them are garbage. Nobody frees a tensor by hand.
+ *
+ * Where the host makes garbage collections on demand, a weak reference to each storage tells that it is gone. Dead ones are swept up when
+ * memory is about to grow by half of what was alive after the last sweep, in the midst of a loop that never yields if need be.
+ * Elsewhere a registry of finalizers tells when the event loop turns. The host does not know how much memory hangs on its objects; it
+ * is shown buffers of the same size in passing, so that it looks for garbage as often as it should.
  */
 import { collector } from '../host/garbage.ts';
 import { onPressure, release, usage } from '../kernels/memory.ts';
 import { isMemoryDebugEnabled } from './poison.ts';
 
-class Tracked extends WeakRef<object> {
+interface Block {
+  readonly address: number;
+  readonly bytes: number;
+}
+
+class Tracked extends WeakRef<object> implements Block {
   readonly address: number;
   readonly bytes: number;
 
@@ -19,10 +27,13 @@ class Tracked extends WeakRef<object> {
 }
 
 let tracked: Tracked[] = [];
+const registry = new FinalizationRegistry<Block>(({ address, bytes }) => release(address, bytes));
+
+const megabyte = 2 ** 20;
 /** Below this, it is not worth looking. */
-const leastGrowth = 64 * 2 ** 20;
+const leastGrowth = 64 * megabyte;
 /** What is freed too early shows if collections are frequent. */
-const debugGrowth = 2 ** 20;
+const debugGrowth = megabyte;
 /** Bytes in use after the last full collection, and those at which the next one is due. */
 let alive = 0;
 let due = leastGrowth;
@@ -34,12 +45,25 @@ export const sweeps = { count: 0 };
 const between = 1024;
 let untilCheckpoint = between;
 
+/** The host is shown this much at a time of what was allocated. */
+const shownBytes = 4 * megabyte;
+let unshown = 0;
+
 /** Has `owner` watched: once it is garbage, the block at `address` is released. */
 export function track(owner: object, address: number, bytes: number): void {
-  tracked.push(new Tracked(owner, address, bytes));
-  if (--untilCheckpoint > 0) return;
-  untilCheckpoint = between;
-  collector().checkpoint();
+  const host = collector();
+  if (host) {
+    tracked.push(new Tracked(owner, address, bytes));
+    if (--untilCheckpoint > 0) return;
+    untilCheckpoint = between;
+    host.checkpoint();
+  } else {
+    registry.register(owner, { address, bytes });
+    unshown += bytes;
+    if (unshown < shownBytes) return;
+    new ArrayBuffer(shownBytes);
+    unshown = 0;
+  }
 }
 
 /** Releases the blocks of storages that have been collected. */
@@ -55,20 +79,17 @@ function sweep(): void {
 
 onPressure((bytes, last) => {
   const limit = isMemoryDebugEnabled() ? alive + debugGrowth : due;
-  if (!last && usage.bytes + bytes < limit) return false;
-  const { young, full } = collector();
-  if (young && !last) {
-    young();
+  const host = collector();
+  if (!host || (!last && usage.bytes + bytes < limit)) return false;
+  if (!last && host.young()) {
     sweep();
     // what died old stays: as long as half of the room is free again, that does not matter
-    if (usage.bytes + bytes < (alive + due) / 2) return true;
+    if (usage.bytes + bytes < (alive + limit) / 2) return true;
   }
-  const start = performance.now();
-  full();
+  host.full();
   sweep();
-  const milliseconds = performance.now() - start;
   alive = usage.bytes;
-  // Half as much again as what is alive may accumulate before it is worth looking again, and more where looking takes long.
-  due = alive + Math.max(alive / 2, leastGrowth * Math.min(Math.max(milliseconds / 16, 1), 8));
+  // Half as much again as what is alive may accumulate before it is worth looking again.
+  due = alive + Math.max(alive / 2, leastGrowth);
   return true;
 });

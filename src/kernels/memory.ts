@@ -168,7 +168,8 @@ export function outOfMemory(bytes: number): AdjointError {
   const state =
     bytes < maximumPages * pageBytes
       ? `${megabytes(usage.bytes)} of them are in use, and it has grown to ${megabytes(memory.buffer.byteLength)} so far. ` +
-        'Drop references to tensors that are no longer needed, free them early with memoryScope(...), or compute in smaller parts'
+        'Drop references to tensors that are no longer needed (in a browser, await between steps: garbage is only found when the event ' +
+        'loop turns), free them early with memoryScope(...), or compute in smaller parts'
       : 'No tensor can be larger than that: compute in smaller parts, or in a dtype of fewer bytes';
   return new AdjointError(
     'memory',
