@@ -1,12 +1,13 @@
 /** Functions of functions: derivatives and batches as transforms that compose (torch.func). */
-import { eye, filled, zerosLike } from '../core/creation.ts';
+import { filled, zerosLike } from '../core/creation.ts';
 import { type DType, isFloatingPoint } from '../core/dtype.ts';
 import { checkOptions, isOptions } from '../core/options.ts';
-import { checkDim, numelOf, type Shape, sameShape, showShape } from '../core/shape.ts';
+import { checkDim, type Shape, sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { grad as gradients } from './backward.ts';
 import { checkTangent, DualLevel } from './forward.ts';
+import { basis, blockOfColumns, blockOfRows } from './jacobian.ts';
 import { at, twin } from './lift.ts';
 import { enableGrad, inferenceMode, mode, noGrad } from './modes.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
@@ -724,16 +725,6 @@ function inChunks<Args extends readonly unknown[], Out>(
 
 // ---- Jacobians
 
-/** The vectors of the standard basis, each in the shape given. */
-function basis(shape: Shape, like: Tensor): Tensor {
-  const n = numelOf(shape);
-  return eye(n, { dtype: like.dtype }).view([n, ...shape]);
-}
-
-/** A zero for every leaf, and `vector` for one. */
-const only = (leaves: readonly Tensor[], chosen: number, vector: Tensor): Tensor[] =>
-  leaves.map((x, k) => (k === chosen ? vector : zerosLike(x)));
-
 /** Of a Jacobian by reverse mode, further: */
 export interface JacrevOptions {
   /** So many rows are computed at a time, to bound memory; with 1, without vmap. */
@@ -777,20 +768,15 @@ export function jacrev(
       hasAux,
     );
     const outputs = leavesOf(output);
-    const rows = outputs.map((y, k) => {
-      const row = (vector: Tensor): Tree => pullBack(withLeaves(output, only(outputs, k, vector)));
-      const vectors = basis(y.shape, y);
-      return chunkSize === 1 ? stacked(vectors.unbind(0).map(row)) : vmap(row, { chunkSize })(vectors);
-    });
+    const row = (...vectors: readonly Tensor[]): Tree => pullBack(withLeaves(output, vectors));
+    const vectors = basis(outputs);
+    const rows =
+      chunkSize === 1
+        ? stacked(Array.from({ length: vectors[0].shape[0] }, (_, i) => row(...vectors.map((x) => x.select(0, i)))))
+        : vmap(row, { chunkSize })(...vectors);
     const result = withTrees(
       output,
-      rows.map(
-        (row, k) =>
-          one(
-            mapTree(row, (j) => j.reshape([...outputs[k].shape, ...j.shape.slice(1)])) as readonly Tree[],
-            argnums,
-          ) as Tree,
-      ),
+      outputs.map((_, i) => one(mapTree(rows, (x) => blockOfRows(x, outputs, i)) as readonly Tree[], argnums) as Tree),
     );
     return aux === null ? result : [result, aux];
   };
@@ -806,6 +792,11 @@ function stacked(trees: readonly Tree[]): Tree {
   );
 }
 
+export interface JacfwdOptions {
+  /** What random operators do (see `vmap`): throw, by default, draw for each column, or draw once for all. */
+  readonly randomness?: Randomness;
+}
+
 /**
  * The function that computes the Jacobian of `f` with respect to one or several arguments, by forward mode: all columns at once, as one batch
  * (torch.func.jacfwd). It has the shape of the output followed by that of the input. With `hasAux`, [Jacobian, aux].
@@ -817,35 +808,34 @@ export function jacfwd<
   const N extends Positions = 0,
 >(
   f: (...args: Args) => readonly [output: Out, aux: Aux],
-  options: WithAux<N>,
+  options: WithAux<N> & JacfwdOptions,
 ): (...args: Args) => [jacobian: Jacobian<Out, Chosen<Args, N>>, aux: Aux];
 export function jacfwd<Args extends readonly unknown[], Out extends Tree, const N extends Positions = 0>(
   f: (...args: Args) => Out,
-  options?: N | { readonly argnums?: N; readonly hasAux?: false },
+  options?: N | ({ readonly argnums?: N; readonly hasAux?: false } & JacfwdOptions),
 ): (...args: Args) => Jacobian<Out, Chosen<Args, N>>;
-export function jacfwd(f: (...args: readonly unknown[]) => unknown, options: Positions | Partial<GradOptions> = {}) {
-  const { argnums, hasAux } = gradOptions('jacfwd', options);
+export function jacfwd(
+  f: (...args: readonly unknown[]) => unknown,
+  options: Positions | (Partial<GradOptions> & JacfwdOptions) = {},
+) {
+  const { randomness = 'error', ...others } = (
+    isOptions(options) ? options : { argnums: options }
+  ) as Partial<GradOptions> & JacfwdOptions;
+  const { argnums, hasAux } = gradOptions('jacfwd', others);
   const jacobian = (...args: readonly unknown[]): Tree => {
     const chosen = positions(argnums, args.length);
     const own = chosen.map((k) => args[k] as Tree);
     const inputs = leavesOf(own);
     const differentiated = (...fresh: readonly Tree[]): unknown => f(...replaced(args, chosen, fresh));
-    const columns = inputs.map((x, k) =>
-      vmap((vector: Tensor): readonly Tree[] => {
-        const [, tangent, aux] = pushed(differentiated, own, withLeaves(own, only(inputs, k, vector)), false, hasAux);
-        return aux === null ? [tangent] : [tangent, aux];
-      })(basis(x.shape, x)),
-    );
-    const parts = columns.map(([tangent]) => leavesOf(tangent));
-    // of each output, one Jacobian for each input
-    const jacobians = parts[0].map((_, k) => {
-      const ofInputs = inputs.map((x, i) => {
-        const column = parts[i][k];
-        return column.movedim(0, -1).reshape([...column.shape.slice(1), ...x.shape]);
-      });
-      return one(withLeaves(own, ofInputs), argnums) as Tree;
+    const column = (...vectors: readonly Tensor[]): readonly Tree[] => {
+      const [, tangent, aux] = pushed(differentiated, own, withLeaves(own, vectors), false, hasAux);
+      return aux === null ? [tangent] : [tangent, aux];
+    };
+    const [tangent, aux] = vmap(column, { randomness })(...basis(inputs));
+    const jacobians = leavesOf(tangent).map((columns) => {
+      const blocks = inputs.map((_, j) => blockOfColumns(columns, inputs, j));
+      return one(withLeaves(own, blocks), argnums) as Tree;
     });
-    const [tangent, aux] = columns[0];
     const result = withTrees(tangent, jacobians);
     // the same for every column
     return aux ? [result, mapTree(aux, (x) => x.select(0, 0))] : result;

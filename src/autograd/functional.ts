@@ -5,7 +5,8 @@ import { sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { grad } from './backward.ts';
-import { jvp as jvpByForwardMode, vmap } from './func.ts';
+import { jacfwd, vmap } from './func.ts';
+import { basis, blockOfRows } from './jacobian.ts';
 import { enableGrad } from './modes.ts';
 import { together } from './vmap.ts';
 
@@ -441,30 +442,12 @@ function unit(y: Tensor, e: number): Tensor {
   return u;
 }
 
-/** The vectors of the standard basis of `tensors` taken together, along dimension 0: of each tensor its part of all of them. */
-function basis(tensors: readonly Tensor[]): Tensor[] {
-  const count = tensors.reduce((sum, x) => sum + x.numel(), 0);
-  return tensors.map((x, i) => {
-    const part = filled([count, x.numel()], 0, x.dtype);
-    part.diagonal(-offset(tensors, i)).fill_(1);
-    return part.view([count, ...x.shape]);
-  });
-}
-
-/** How many of the basis vectors come before those of tensor `i`. */
-const offset = (tensors: readonly Tensor[], i: number): number =>
-  tensors.slice(0, i).reduce((sum, x) => sum + x.numel(), 0);
-
-/** What belongs to the basis vectors of tensor `i`. */
-const ofTensor = (all: Tensor, tensors: readonly Tensor[], i: number): Tensor =>
-  all.narrow(0, offset(tensors, i), tensors[i].numel());
-
 /** The derivatives of each output with respect to each input, all rows as one batch. */
 function blocksAtOnce({ inputs, outputs }: Evaluation, { createGraph }: Options): Tensor[][] {
   const pullBack = (...cotangents: Tensor[]): Tensor[] =>
     gradients(outputs, inputs, cotangents, createGraph, true).map((g, j) => g ?? zerosLike(inputs[j]));
   const rows = vmap(pullBack)(...basis(outputs));
-  return outputs.map((y, i) => inputs.map((x, j) => ofTensor(rows[j], outputs, i).reshape([...y.shape, ...x.shape])));
+  return outputs.map((_, i) => rows.map((x) => blockOfRows(x, outputs, i)));
 }
 
 /** The same by forward mode, all columns as one batch. */
@@ -475,20 +458,11 @@ function jacobianByColumns<I extends Tensors, O extends Tensors>(
 ): Pairs<O, I> {
   const inputs = listed(call, 'inputs', at);
   let returned: unknown;
-  const push = (...tangents: Tensor[]): readonly Tensor[] => {
-    const evaluated = (...duals: readonly Tensor[]): readonly Tensor[] => {
-      returned = func(...(duals as Spread<I>));
-      return listed(call, 'outputs of the user-provided function', returned);
-    };
-    return jvpByForwardMode(evaluated, inputs, tangents)[1];
+  const evaluated = (...duals: readonly Tensor[]): readonly Tensor[] => {
+    returned = func(...(duals as Spread<I>));
+    return listed(call, 'outputs of the user-provided function', returned);
   };
-  const columns = vmap(push)(...basis(inputs));
-  const blocks = columns.map((column) =>
-    inputs.map((x, j) => {
-      const block = ofTensor(column, inputs, j).movedim(0, -1);
-      return block.reshape([...column.shape.slice(1), ...x.shape]);
-    }),
-  );
+  const blocks = jacfwd(evaluated, [...inputs.keys()])(...inputs) as readonly (readonly Tensor[])[];
   return arranged(
     blocks.map((row) => arranged(row, at)),
     returned,
