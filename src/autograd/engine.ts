@@ -34,11 +34,14 @@ export interface BackwardOptions {
 
 /** Whether one task goes before another: leaves before all others, so that their gradients are not kept waiting, then the latest. */
 function before({ node: a }: Task, { node: b }: Task): boolean {
-  const leaf = a instanceof AccumulateGrad;
-  return leaf === b instanceof AccumulateGrad ? a.sequence > b.sequence : leaf;
+  if (b instanceof AccumulateGrad) return false;
+  return a instanceof AccumulateGrad || a.sequence > b.sequence;
 }
 
-/** The tasks that are ready, as a heap. */
+/**
+ * The tasks that are ready, as a heap. The place of the first sinks to the bottom, to the right among equals, before the last rises from
+ * there: so leaves that are ready together come in PyTorch's order.
+ */
 class ReadyQueue {
   private readonly heap: Task[] = [];
 
@@ -51,15 +54,7 @@ class ReadyQueue {
   }
 
   push(task: Task): void {
-    const { heap } = this;
-    let i = heap.length;
-    while (i > 0) {
-      const parent = (i - 1) >> 1;
-      if (!before(task, heap[parent])) break;
-      heap[i] = heap[parent];
-      i = parent;
-    }
-    heap[i] = task;
+    this.rise(task, this.heap.length);
   }
 
   pop(): Task {
@@ -67,19 +62,27 @@ class ReadyQueue {
     const first = heap[0];
     const last = heap.pop() as Task;
     const size = heap.length;
-    if (size > 0) {
-      let i = 0;
-      for (;;) {
-        let child = 2 * i + 1;
-        if (child >= size) break;
-        if (child + 1 < size && before(heap[child + 1], heap[child])) child++;
-        if (!before(heap[child], last)) break;
-        heap[i] = heap[child];
-        i = child;
-      }
-      heap[i] = last;
+    if (size === 0) return first;
+    let i = 0;
+    for (let child = 2; child <= size; child = 2 * i + 2) {
+      if (child === size || before(heap[child - 1], heap[child])) child--;
+      heap[i] = heap[child];
+      i = child;
     }
+    this.rise(last, i);
     return first;
+  }
+
+  /** Puts a task in place `i`, or as far above as it belongs. */
+  private rise(task: Task, i: number): void {
+    const { heap } = this;
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (!before(task, heap[parent])) break;
+      heap[i] = heap[parent];
+      i = parent;
+    }
+    heap[i] = task;
   }
 }
 

@@ -163,10 +163,11 @@ export class OperatorNode<P> extends Node {
 
   apply(gradients: Gradients, wanted: (input: number) => boolean): Gradients {
     const cotangent = (this.primitive.several ? gradients : gradients[0]) as never;
+    const none = gradients.every((gradient) => gradient === null);
     const unpacked: Operand[] = [];
     return this.edges.map((edge, k) => {
       const rule = edge && wanted(k) ? this.primitive.vjp(k, this.params) : null;
-      if (!rule || cotangent === null) return null;
+      if (!rule || none) return null;
       const values = rule.saves.map((source) => (unpacked[this.slot(source)] ??= this.unpack(source)));
       return rule.rule(cotangent, this, ...(values as Tensor[]));
     });

@@ -1,7 +1,7 @@
 /** Hooks on tensors and on nodes. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { autograd, isGradEnabled, ones, type Tensor, tensor } from '../../src/index.ts';
+import { autograd, cat, isGradEnabled, ones, type Tensor, tensor } from '../../src/index.ts';
 
 /** The elements of the gradient, or null. */
 const gradOf = ({ grad }: Tensor): unknown => grad?.tolist() ?? null;
@@ -40,6 +40,20 @@ describe('registerHook on a tensor', () => {
     const y = x.mul(2);
     y.registerHook((g) => g.mul(5));
     assert.deepEqual(autograd.grad(y.sum(), [y])[0].tolist(), [5, 5]);
+  });
+
+  test('those of leaves come in the order in which the leaves are ready', () => {
+    const leaves = [1, 2, 3, 4, 5].map((i) => leaf([i]));
+    const log: number[] = [];
+    leaves.forEach((x, i) => void x.registerHook(() => void log.push(i)));
+    const order = (y: Tensor): number[] => {
+      y.sum().backward();
+      return log.splice(0);
+    };
+    assert.deepEqual(order(leaves[1].mul(leaves[0])), [1, 0]);
+    assert.deepEqual(order(leaves[0].mul(leaves[1])), [0, 1]);
+    assert.deepEqual(order(cat(leaves)), [0, 2, 4, 1, 3]);
+    assert.deepEqual(order(leaves[0].mul(leaves[1]).add(leaves[2])), [2, 0, 1]);
   });
 
   test('several run in the order of registration, and can be removed', () => {
@@ -233,6 +247,15 @@ describe('hooks where there is no gradient', () => {
     assert.deepEqual([x.grad, square.grad], [null, null]);
     assert.deepEqual(autograd.grad(Stop.apply(x), x, { allowUnused: true }), [null]);
     assert.throws(() => autograd.grad(Stop.apply(x), x), /appears to not have been used in the graph/);
+  });
+
+  test('a step with several results has none for its operands if none came for any of them', () => {
+    const x = leaf([1, 2, 3]);
+    const [a, b] = x.unbind();
+    const seen: unknown[] = [];
+    x.registerHook((g) => void seen.push(g));
+    Stop.apply(a).add(Stop.apply(b)).backward();
+    assert.deepEqual([seen, x.grad], [[null], null]);
   });
 
   test('a custom function that is reached gets zeros, unless it asks for null', () => {
