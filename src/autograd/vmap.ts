@@ -92,6 +92,16 @@ export class BatchLevel extends Level {
     return this.lower(x) ?? x.expand([this.size, ...x.shape]);
   }
 
+  /** A tensor that is the same for all examples as a batch of them. */
+  spread(x: Tensor): Tensor {
+    const inner = x._lift?.level;
+    // a batch of a level further in is one of batches
+    if (inner instanceof BatchLevel && inner.depth > this.depth) {
+      return inner.lift(this.spread((x._lift as Lift).value));
+    }
+    return this.lift(x.expand([this.size, ...x.shape]));
+  }
+
   run(operator: Primitive<unknown>, params: unknown, inputs: readonly Operand[]): Tensor | Tensor[] {
     const values = inputs.map((x) => this.lower(x) ?? x);
     const batched = inputs.map((x) => this.lower(x) !== null);
@@ -182,14 +192,24 @@ export class BatchLevel extends Level {
 /** Whether a tensor stands for a batch, at one level or several. */
 export const isBatch = (x: Tensor): boolean => x._lift !== null && (x._lift instanceof Batch || isBatch(x._lift.value));
 
+/** The levels at which a tensor stands for a batch, the outermost first. */
+function levelsOf(x: Tensor): BatchLevel[] {
+  if (!x._lift) return [];
+  const outer = levelsOf(x._lift.value);
+  return x._lift instanceof Batch ? [...outer, x._lift.level as BatchLevel] : outer;
+}
+
 /** Whether `x` is the same for all examples of a batch in which `source` differs, so that nothing of that can be written to it. */
 export function isShared(x: Tensor, source: Tensor): boolean {
-  const batches = (t: Tensor): Level[] => {
-    const outer = t._lift ? batches(t._lift.value) : [];
-    return t._lift instanceof Batch ? [...outer, t._lift.level] : outer;
-  };
-  const own = batches(x);
-  return batches(source).some((level) => !own.includes(level));
+  const own = levelsOf(x);
+  return levelsOf(source).some((level) => !own.includes(level));
+}
+
+/** `x` as a batch wherever one of `others` is. */
+export function spreadLike(x: Tensor, others: readonly Tensor[]): Tensor {
+  const own = levelsOf(x);
+  const missing = new Set(others.flatMap(levelsOf).filter((level) => !own.includes(level)));
+  return [...missing].reduce((all, level) => level.spread(all), x);
 }
 
 const Together: Primitive = {

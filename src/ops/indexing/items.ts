@@ -1,6 +1,7 @@
 /** What the items of `x.index(...)` pick, read and written. */
 import { examplesOf } from '../../autograd/batch-rules.ts';
 import { apply, type Primitive, primitive, type Vjp, vjp, withBatchRule } from '../../autograd/primitive.ts';
+import { spreadLike } from '../../autograd/vmap.ts';
 import { arange, filled } from '../../core/creation.ts';
 import type { Scalar } from '../../core/dtype.ts';
 import { broadcastShapes, type Shape, showShape } from '../../core/shape.ts';
@@ -187,7 +188,10 @@ export function replaceItems(
   if (masked) return masked;
   const located = locate(x, checkItems(items));
   const { view, spans, indices } = located;
-  if (view !== x || spans.length === 0) return writeItems(x.clone(), items, values, accumulate);
+  if (view !== x || spans.length === 0) {
+    const written = values instanceof Tensor ? [values, ...indices] : indices;
+    return writeItems(spreadLike(x, written).clone(), items, values, accumulate);
+  }
   return apply(IndexPut, { spans, accumulate }, [x, valuesFor(located, values), ...indices]);
 }
 
