@@ -90,16 +90,16 @@ export interface Recorded {
   readonly withStack: boolean;
 }
 
-/** Where this library lies, if it was not bundled with the program. */
-const library = new URL('..', import.meta.url).href;
+/** Where this library lies, or null if it was bundled with the program. */
+const here = import.meta.url ?? '';
+const library = /\/autograd\/recorder\.[jt]s$/.test(here) ? new URL('..', here).href : null;
 
 /** The calls that lead to an operator, without those inside of this library. */
 function callers(): string[] {
   const all = frames(callStack(amid))
     .split('\n')
     .map((frame) => frame.trim());
-  const outside = all.filter((frame) => !frame.includes(library));
-  return outside.length > 0 ? outside : all;
+  return all.filter((frame) => library === null || !frame.includes(library));
 }
 
 /** Takes the time of calls as they are made. */
