@@ -1,6 +1,6 @@
 /** The two entry points of reverse mode: torch.autograd.backward and torch.autograd.grad. */
 import { filled } from '../core/creation.ts';
-import { checkOptions, isOptions } from '../core/options.ts';
+import { positional } from '../core/named.ts';
 import { numelOf, sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
@@ -17,22 +17,24 @@ const list = <T>(value: OneOrMore<T>): readonly T[] => (Array.isArray(value) ? v
 /** Where a gradient starts or ends: a tensor, or its place in the graph. */
 export type Place = Tensor | GradientEdge;
 
+type Cotangents = OneOrMore<Tensor | null> | null;
+
 export interface BackwardCall {
-  /** The cotangent, where it is not given before the options. */
-  gradient?: Tensor | null;
   /** Keep the graph's saved tensors, to run backward through it again. Defaults to `createGraph`. */
-  retainGraph?: boolean;
+  retainGraph?: boolean | null;
   /** Record the backward itself, for derivatives of higher order. */
   createGraph?: boolean;
   /** The tensors whose `grad` to add to; all leaves if absent. */
-  inputs?: OneOrMore<Place>;
+  inputs?: OneOrMore<Place> | null;
 }
+/** The same by position. */
+export type BackwardRun = [retainGraph?: boolean | null, createGraph?: boolean, inputs?: OneOrMore<Place> | null];
 
 export interface GradCall {
   /** The cotangents of the outputs; null for one of a single element. */
-  gradOutputs?: OneOrMore<Tensor | null> | null;
+  gradOutputs?: Cotangents;
   /** Keep the graph's saved tensors, to run backward through it again. Defaults to `createGraph`. */
-  retainGraph?: boolean;
+  retainGraph?: boolean | null;
   /** Record the backward itself, for derivatives of higher order. */
   createGraph?: boolean;
   /** Give null for inputs that the outputs do not depend on, rather than an error. */
@@ -95,15 +97,19 @@ function seedsOf(roots: readonly Edge[], gradients: readonly (Tensor | null)[] |
 
 /**
  * Adds to the `grad` of the leaves the gradient of the sum of <tensor, gradient> over all `tensors` (torch.autograd.backward).
- * @param gradients the cotangents; may be null for tensors of one element
+ * @param gradTensors the cotangents; may be null for tensors of one element
  * @throws if a tensor is outside the graph, if a gradient is missing or does not fit, or if the graph was released
  */
-export function backward(
-  tensors: OneOrMore<Place>,
-  gradients?: OneOrMore<Tensor | null> | null,
-  options: BackwardCall = {},
-): void {
-  checkOptions('backward', options, ['gradient', 'retainGraph', 'createGraph', 'inputs']);
+export function backward(tensors: OneOrMore<Place>, options?: BackwardCall & { gradTensors?: Cotangents }): void;
+export function backward(tensors: OneOrMore<Place>, gradTensors: Cotangents | undefined, options?: BackwardCall): void;
+export function backward(tensors: OneOrMore<Place>, gradTensors: Cotangents | undefined, ...run: BackwardRun): void;
+export function backward(tensors: OneOrMore<Place>, ...args: readonly unknown[]): void {
+  const names = ['gradTensors', 'retainGraph', 'createGraph', 'inputs'];
+  const [gradients, retain, createGraph = false, to] = positional<[Cotangents?, ...BackwardRun]>(
+    'backward',
+    names,
+    args,
+  );
   if (underWay().some((level) => level instanceof BatchLevel)) {
     throw new AdjointError(
       'unsupported',
@@ -113,13 +119,12 @@ export function backward(
   }
   const roots = list(tensors).map(rootOf);
   const seeds = seedsOf(roots, gradients ? list(gradients) : null);
-  const { createGraph = false, retainGraph = createGraph } = options;
-  const run = { retainGraph, createGraph, accumulate: true, allowUnused: true };
-  if (!options.inputs) {
+  const run = { retainGraph: retain ?? createGraph, createGraph, accumulate: true, allowUnused: true };
+  if (!to) {
     runBackward(roots, seeds, { ...run, inputs: [] });
     return;
   }
-  const inputs = list(options.inputs);
+  const inputs = list(to);
   if (inputs.length === 0) throw new AdjointError('argument', '`inputs` argument to `backward` cannot be empty.');
   const edges = inputs.map(inputEdge);
   inputs.forEach((input, i) => {
@@ -163,10 +168,16 @@ function batchedGrad(
   });
 }
 
-type Cotangents = OneOrMore<Tensor | null> | null;
 type GradOptions = Omit<GradCall, 'gradOutputs'>;
 type Materialized = { materializeGrads: true };
-const gradOptions = ['retainGraph', 'createGraph', 'allowUnused', 'materializeGrads', 'isGradsBatched'] as const;
+const gradNames = [
+  'gradOutputs',
+  'retainGraph',
+  'createGraph',
+  'allowUnused',
+  'isGradsBatched',
+  'materializeGrads',
+] as const;
 
 /**
  * The gradients of the sum of <output, gradOutput> with respect to `inputs`, as an array with one entry for each (torch.autograd.grad).
@@ -202,14 +213,29 @@ export function grad(
 export function grad(
   outputs: OneOrMore<Place>,
   inputs: OneOrMore<Place>,
-  first: Cotangents | GradCall = {},
-  rest: GradOptions = {},
+  gradOutputs: Cotangents,
+  retainGraph: boolean | null,
+  createGraph?: boolean,
+): Tensor[];
+export function grad(
+  outputs: OneOrMore<Place>,
+  inputs: OneOrMore<Place>,
+  gradOutputs: Cotangents,
+  retainGraph: boolean | null,
+  createGraph: boolean,
+  allowUnused: boolean,
+  isGradsBatched?: boolean,
+  materializeGrads?: boolean,
+): (Tensor | null)[];
+export function grad(
+  outputs: OneOrMore<Place>,
+  inputs: OneOrMore<Place>,
+  ...args: readonly unknown[]
 ): (Tensor | null)[] {
-  const named = isOptions(first);
-  checkOptions('grad', named ? first : rest, named ? ['gradOutputs', ...gradOptions] : gradOptions);
-  const options: GradCall = named ? first : { ...rest, gradOutputs: first };
+  const params = positional('grad', gradNames, args);
+  const options: GradCall = Object.fromEntries(gradNames.map((name, k) => [name, params[k]]));
   if (options.isGradsBatched) return batchedGrad(outputs, inputs, options);
-  const { createGraph = false, retainGraph = createGraph, materializeGrads = false } = options;
+  const { createGraph = false, materializeGrads = false } = options;
   const { allowUnused = materializeGrads } = options;
   if (materializeGrads && !allowUnused) {
     throw new AdjointError('argument', 'Expected allowUnused to be true or not passed when materializeGrads: true');
@@ -219,7 +245,7 @@ export function grad(
   const to = list(inputs);
   if (to.length === 0) throw new AdjointError('argument', 'grad requires non-empty inputs.');
   const gradients = runBackward(roots, seeds, {
-    retainGraph,
+    retainGraph: options.retainGraph ?? createGraph,
     createGraph,
     inputs: to.map(inputEdge),
     accumulate: false,

@@ -1,9 +1,10 @@
 /** What autograd adds to tensors: torch.Tensor's grad, gradFn, requiresGrad, backward and their like. */
 import { checkDType, type DType, isFloatingPoint } from '../core/dtype.ts';
+import { positional } from '../core/named.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
-import { type BackwardCall, backward } from './backward.ts';
+import { type BackwardCall, type BackwardRun, backward } from './backward.ts';
 import { type GradientHook, hooksAt, type RemovableHandle, register, retainsGrad, type TensorHooks } from './hooks.ts';
 import { leadsTo } from './memory-scope.ts';
 import { isInference, mode } from './modes.ts';
@@ -64,8 +65,9 @@ declare module '../core/tensor.ts' {
      * @param gradient the cotangent; may be left out for a tensor of one element
      * @throws if the tensor is outside the graph, has several elements and no `gradient` is given, or the graph was released
      */
-    backward(gradient?: Tensor | null, options?: BackwardCall): void;
-    backward(options: BackwardCall): void;
+    backward(options?: BackwardCall & { gradient?: Tensor | null }): void;
+    backward(gradient: Tensor | null | undefined, options?: BackwardCall): void;
+    backward(gradient: Tensor | null | undefined, ...run: BackwardRun): void;
   }
 }
 
@@ -259,9 +261,10 @@ const methods: Partial<Tensor> & ThisType<Tensor> = {
       throw new AdjointError('autograd', 'post accumulate grad hooks cannot be registered on non-leaf tensors');
     return register(hooksOf(this).postAccumulate, hook);
   },
-  backward(first?: Tensor | BackwardCall | null, second?: BackwardCall) {
-    const [gradient, options] = first instanceof Tensor || first == null ? [first, second] : [first.gradient, first];
-    backward(this, gradient ?? null, options);
+  backward(...args: readonly unknown[]) {
+    const names = ['gradient', 'retainGraph', 'createGraph', 'inputs'];
+    const [gradient, ...run] = positional<[(Tensor | null)?, ...BackwardRun]>('backward', names, args);
+    backward(this, gradient, ...run);
   },
 };
 

@@ -540,6 +540,26 @@ test('batches of cotangents must be of the shapes of the outputs, one dimension 
   });
 });
 
+test('all arguments by position', () => {
+  const x = leaf([1, 2]);
+  const z = leaf([3, 4]);
+  const y = x.mul(x);
+  y.backward(ones(2), true);
+  y.backward(ones(2), true, false, x);
+  autograd.backward(y.sum(), null, true);
+  autograd.backward([y, y], { gradTensors: [ones(2), ones(2)], inputs: x, createGraph: true });
+  assert.deepEqual(x.grad?.detach().tolist(), [10, 20]);
+  assert.equal(x.grad?.requiresGrad, true);
+  const [slope] = autograd.grad(y, x, ones(2), null, true);
+  assert.deepEqual(values(autograd.grad(slope, [x, z], ones(2), true, false, true)), [[2, 2], null]);
+  const [, zero] = autograd.grad(slope, [x, z], ones(2), true, false, true, false, true);
+  assert.deepEqual(zero?.tolist(), [0, 0]);
+  assert.throws(() => y.backward(ones(2), { gradient: ones(2) } as object), {
+    code: 'argument',
+    message: /unknown option "gradient"/,
+  });
+});
+
 describe('grad with its cotangents by position', () => {
   test('as by name', () => {
     const x = leaf([1, 2]);
