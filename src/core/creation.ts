@@ -83,10 +83,9 @@ export function readSizes(args: readonly unknown[]): { shape: number[]; options:
   };
 }
 
-/** @internal Marks a new tensor as a leaf that wants a gradient, or not. What filled it does not count as a write. */
+/** @internal Marks a new tensor as a leaf that wants a gradient, or not. */
 export function leaf(t: Tensor, requiresGrad: boolean): Tensor {
   t._wantsGrad = requiresGrad;
-  t.storage.version = 0;
   return t;
 }
 

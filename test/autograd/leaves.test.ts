@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import {
   autograd,
   inferenceMode,
+  nn,
   noGrad,
   normal,
   ones,
@@ -184,6 +185,14 @@ describe('detach and data', () => {
         [4, 4, 4],
       ],
     );
+  });
+
+  test('a parameter shares the memory that it is made of, and its version counter', () => {
+    const x = zeros(2).add_(1);
+    const parameter = new nn.Parameter(x);
+    assert.deepEqual([x._version, parameter._version], [1, 1]);
+    noGrad(() => parameter.add_(1));
+    assert.deepEqual([x.tolist(), x._version], [[2, 2], 2]);
   });
 
   test('a new tensor counts no writes', () => {

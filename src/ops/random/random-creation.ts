@@ -47,9 +47,15 @@ type Fill = (x: Tensor, source: Generator) => Tensor;
 const normally = (x: Tensor, generator: Generator): Tensor => normal_(x, { generator });
 const uniformly = (x: Tensor, generator: Generator): Tensor => uniform_(x, { generator });
 
+/** A tensor that was made and filled: that is no write to it. */
+function fresh(x: Tensor): Tensor {
+  x.storage.version = 0;
+  return x;
+}
+
 /** A tensor of this shape, filled: with one draw for every example of a batch that is to have its own. */
 const drawnOf = (shape: Shape, dtype: DType, source: Generator, fill: Fill): Tensor =>
-  drawn([], (_, batch) => fill(Tensor.empty([...batch, ...shape], dtype), source));
+  drawn([], (_, batch) => fresh(fill(Tensor.empty([...batch, ...shape], dtype), source)));
 
 function ofSizes(call: string, args: readonly unknown[], fill: Fill): Tensor {
   const { shape, options } = readSizes(args);
@@ -63,7 +69,7 @@ function like(call: string, x: Tensor, options: RandomTensorOptions | undefined,
   const make = (batch: Shape): Tensor =>
     batch.length === 0 ? laidOutLike(x, dtype) : Tensor.empty([...batch, ...x.shape], dtype);
   return leaf(
-    drawn([], (_, batch) => fill(make(batch), source)),
+    drawn([], (_, batch) => fresh(fill(make(batch), source))),
     requiresGrad,
   );
 }
