@@ -12,9 +12,13 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 
 const executable = process.platform === 'win32' ? 'node.exe' : 'node';
 
+const nodeIn = (name) => join(root, 'node_modules', name, 'bin', executable);
+
 /** The runtimes that the library is tested on. The newest one also runs the examples. */
-export const oldestNode = join(root, 'node_modules/node-20/bin', executable);
-export const newestNode = join(root, 'node_modules/node/bin', executable);
+export const oldestNode = nodeIn('node-20');
+export const newestNode = nodeIn('node');
+/** Those that memory is put to a long test on. */
+export const allNodes = [oldestNode, nodeIn('node-24'), newestNode];
 
 /** The TypeScript programs under a folder, as paths relative to the project. */
 export function programsUnder(folder, suffix = '.ts') {
@@ -49,7 +53,7 @@ export async function run(program, args, options = {}) {
 /** Installs from the lockfile, unless what is installed is at least as new. */
 export async function install() {
   const upToDate = changed('node_modules/.package-lock.json') >= changed('package-lock.json');
-  if (upToDate && existsSync(oldestNode) && existsSync(newestNode)) return;
+  if (upToDate && allNodes.every((node) => existsSync(node))) return;
   console.log('Installing the dependencies (once) ...');
   const args = ['ci', '--include=dev', '--no-audit', '--no-fund'];
   const { npm_node_execpath: node, npm_execpath: npm } = process.env; // set by npm for its scripts

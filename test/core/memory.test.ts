@@ -2,16 +2,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AdjointError } from '../../src/errors.ts';
-import { ones, type Tensor, tensor, zeros } from '../../src/index.ts';
+import { isMemoryDebugEnabled, ones, type Tensor, tensor, zeros } from '../../src/index.ts';
 import { usage } from '../../src/kernels/memory.ts';
 
 const megabyte = 2 ** 20;
+// checks of memory make every step slow
+const many = isMemoryDebugEnabled() ? 50 : 1000;
 
 test('a synchronous loop of forwards and backwards stays within a bound', () => {
   const w = ones(250_000, { requiresGrad: true });
   const before = usage.reserved;
   // 3 GB in all
-  for (let i = 0; i < 1000; i++) {
+  for (let i = 0; i < many; i++) {
     w.grad = null;
     w.mul(2).exp().tanh().backward(w.detach());
   }
@@ -21,14 +23,14 @@ test('a synchronous loop of forwards and backwards stays within a bound', () => 
 test('graphs that are dropped without a backward are reclaimed', () => {
   const w = ones(250_000, { requiresGrad: true });
   const before = usage.reserved;
-  for (let i = 0; i < 1000; i++) w.mul(2).exp();
+  for (let i = 0; i < many; i++) w.mul(2).exp();
   assert.ok(usage.reserved - before < 300 * megabyte);
 });
 
 test('tensors that are still referred to keep their values while others come and go', () => {
   const kept: Tensor[] = [];
   const views: Tensor[] = [];
-  for (let i = 0; i < 2000; i++) {
+  for (let i = 0; i < 2 * many; i++) {
     const t = ones(100_000).mul(i);
     if (i % 100 === 0) kept.push(t);
     if (i % 100 === 50) views.push(t.view(100, 1000).t());
@@ -58,7 +60,7 @@ test('gradients that a hook, a leaf or the caller was given outlive the backward
 test('a throw in the middle of a backward leaves nothing allocated for good', () => {
   const x = ones(100_000, { requiresGrad: true });
   const before = usage.reserved;
-  for (let i = 0; i < 500; i++) {
+  for (let i = 0; i < many / 2; i++) {
     const y = x.mul(2).exp();
     y.registerHook(() => {
       throw new Error('stop');
