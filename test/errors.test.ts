@@ -96,7 +96,7 @@ describe('differentiation', () => {
     refuses(() => autograd.grad(y, x), 'autograd', /^grad can be implicitly created only for scalar outputs/, x, y);
   });
 
-  test('a gradient of the wrong shape or dtype', () => {
+  test('a gradient of the wrong shape', () => {
     const x = leaf();
     const y = x.mul(2);
     refuses(
@@ -106,14 +106,6 @@ describe('differentiation', () => {
       x,
       y,
     );
-    refuses(
-      () => y.backward(ones(2, { dtype: 'float64' })),
-      'dtype',
-      "gradient 0 must be of the output's dtype float32, got float64",
-      x,
-      y,
-    );
-    refuses(() => y.backward(ones(2, { dtype: 'int32' })), 'dtype', /got int32$/, x, y);
   });
 
   test('outside the graph, or through it again', () => {
