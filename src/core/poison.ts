@@ -11,6 +11,8 @@ const pattern = 0xff;
 /** So many bytes are out of use at most. */
 const quarantineBytes = 16 * 2 ** 20;
 
+const isPattern = (word: number): boolean => word === -1;
+
 const error = (what: string): AdjointError => new AdjointError('memory', `${what}. This is a bug in Adjoint`);
 
 class Quarantine {
@@ -49,15 +51,15 @@ class Quarantine {
   /** Gives back what came first, until no more than so many bytes are left. */
   empty(left: number): void {
     let done = 0;
+    let written: number | undefined;
     for (; this.bytes > left; done++) {
       const { address, size } = this.queue[done];
       this.bytes -= size;
-      for (let i = address / 4; i < (address + size) / 4; i++) {
-        if (heap.int32[i] !== -1) throw error(`the block at ${address} was written to after its release`);
-      }
-      returnBlock(classOf(size), address);
+      if (heap.int32.subarray(address / 4, (address + size) / 4).every(isPattern)) returnBlock(classOf(size), address);
+      else written = address;
     }
     this.queue = this.queue.slice(done);
+    if (written !== undefined) throw error(`the block at ${written} was written to after its release`);
   }
 }
 
