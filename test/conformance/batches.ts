@@ -1,6 +1,6 @@
 /**
- * The rules of operators for batches (func.vmap), against a loop: a batch of examples that differ gives what the examples give one after
- * the other, and so do its gradients, of the batch as a whole and inside of each example.
+ * The rules of operators for batches (func.vmap), against a loop: a batch of examples that differ, and a batch of batches, give what the
+ * examples give one after the other, and so do gradients and tangents, of the batch as a whole and inside of each example.
  */
 import assert from 'node:assert/strict';
 import { interpreter, type Primitive } from '../../src/autograd/primitive.ts';
@@ -132,6 +132,15 @@ function checkOne(
   for (const [k, r] of batch.entries()) {
     for (const i of examples.keys()) compare(`output ${k} of example ${i} of a batch`, r.select(0, i), loop[i][k]);
   }
+  const grid = stacked().map((x) => stack([x, x.flip(0)]));
+  for (const [k, r] of func
+    .vmap(func.vmap(run))(...grid)
+    .entries()) {
+    const last = examples.length - 1;
+    for (const i of examples.keys()) {
+      compare(`output ${k} of example ${i} of a batch of batches`, r.select(0, 1).select(0, last - i), loop[i][k]);
+    }
+  }
   if (differentiable.length === 0) return;
 
   // one by one
@@ -144,6 +153,26 @@ function checkOne(
     return live.includes(true) ? autograd.grad(weighed(results, live), leaves, { materializeGrads: true }) : null;
   });
   if (!live.includes(true)) return;
+
+  // forward mode
+  const pushed = (f: (...inputs: Tensor[]) => Tensor[], inputs: readonly Tensor[]): Tensor[] => {
+    const own = differentiable.map((k) => inputs[k]);
+    const directions = differentiable.map((k) => weights(examples[0][k], k).expand(inputs[k].shape));
+    const of = (...duals: Tensor[]): Tensor[] =>
+      f(...inputs.map((x, k) => (differentiable.includes(k) ? duals[differentiable.indexOf(k)] : x)));
+    return func.jvp(of, own, directions)[1];
+  };
+  const tangents = examples.map((example) => pushed(run, example));
+  for (const [how, all] of [
+    ['within an example', func.vmap((...inputs: Tensor[]) => pushed(run, inputs))(...stacked())],
+    ['of a batch', pushed(func.vmap(run), stacked())],
+  ] as const) {
+    for (const [k, tangent] of all.entries()) {
+      for (const i of examples.keys()) {
+        if (live[k]) compare(`tangent ${k} ${how}, for example ${i}`, tangent.select(0, i), tangents[i][k]);
+      }
+    }
+  }
 
   const whole = stacked().map((x, k) => (differentiable.includes(k) ? x.requiresGrad_() : x));
   const sums = func.vmap((...inputs: Tensor[]) => weighed(run(...inputs), live))(...whole);

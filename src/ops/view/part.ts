@@ -4,7 +4,7 @@
  */
 import { examplesOf } from '../../autograd/batch-rules.ts';
 import { apply, primitive, vjp, withBatchRule } from '../../autograd/primitive.ts';
-import { viewExamples } from '../../autograd/vmap.ts';
+import { spreadLike, viewExamples } from '../../autograd/vmap.ts';
 import { filled } from '../../core/creation.ts';
 import { checkDim, type Shape, sameShape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
@@ -90,7 +90,7 @@ export function part<P>(name: string, geometry: (x: Tensor, params: P) => Tensor
   // the examples of a copy, in which the part of each is written
   withBatchRule(Scatter, (params, inputs, batched) => {
     const [x, values] = examplesOf(inputs, batched) as Tensor[];
-    const whole = x.clone();
+    const whole = spreadLike(x, [values]).clone();
     (viewExamples(View, params, whole) as Tensor).copy_(values);
     return whole;
   });
