@@ -177,6 +177,9 @@ export {
   transpose,
   unbind,
   unflatten,
+  unsafeChunk,
+  unsafeSplit,
+  unsafeSplitWithSizes,
   unsqueeze,
   vsplit,
 } from './ops/view/view.ts';

@@ -1,7 +1,7 @@
 /** Views in the graph: which may be written to, read in another geometry, or differentiated, by how they were taken. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { autograd, noGrad, ones, setGradEnabled, type Tensor, tensor, zeros } from '../../src/index.ts';
+import { autograd, func, noGrad, ones, setGradEnabled, type Tensor, tensor, zeros } from '../../src/index.ts';
 
 const leaf = (data: number | number[] | number[][]): Tensor => tensor(data, { requiresGrad: true });
 const gradientOf = (y: Tensor, x: Tensor): unknown => autograd.grad(y.sum(), x)[0].tolist();
@@ -103,6 +103,34 @@ describe('a view that is written to, and one that is read in another geometry', 
       const a = ones(3, 3, { requiresGrad: true });
       const [first, second] = parts(a.add(a));
       expect(() => first.mul_(second), 'several', String(parts));
+    }
+  });
+
+  test('parts by operators that promise nothing, each of which has a history and versions of its own', () => {
+    const cuts: { [node: string]: (x: Tensor) => Tensor[] } = {
+      UnsafeSplit: (x) => x.unsafeSplit(1),
+      UnsafeSplitWithSizes: (x) => x.unsafeSplitWithSizes([1, 1, 1]),
+    };
+    cuts.UnsafeSplit_ = (x) => x.unsafeChunk(3);
+    for (const [node, parts] of Object.entries(cuts)) {
+      const a = ones(3, 3, { requiresGrad: true });
+      const [first, second] = parts(a.add(a));
+      assert.equal(String(first.gradFn), `<${node.replace('_', '')}Backward0>`);
+      assert.equal(first._isView(), false);
+      first.mul_(second);
+      assert.deepEqual([first._version, second._version], [1, 0]);
+      assert.deepEqual(gradientOf(first, a), [
+        [4, 4, 4],
+        [4, 4, 4],
+        [0, 0, 0],
+      ]);
+      const examples = ones(2, 3, 3);
+      assert.deepEqual(
+        func
+          .vmap((x: Tensor) => parts(x)[1].sum())(examples)
+          .tolist(),
+        [3, 3],
+      );
     }
   });
 

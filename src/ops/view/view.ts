@@ -2,7 +2,7 @@
  * Views: other ways to read the same memory. Each is given by its geometry, and its derivative takes the cotangent back to the
  * geometry of the base. A write through a view is a write to its base.
  */
-import { inFront } from '../../autograd/batch-rules.ts';
+import { alongBatch, inFront } from '../../autograd/batch-rules.ts';
 import type { Gradients } from '../../autograd/node.ts';
 import {
   apply,
@@ -481,21 +481,23 @@ interface Cuts {
   /** Adding up to the size of the dimension. */
   readonly sizes: readonly number[];
 }
-const cutting = (name: string): Primitive<Cuts> =>
-  primitiveOfSeveral<Cuts>(
+/** @param views whether autograd is told that the parts share the memory of the whole */
+function cutting(name: string, views: boolean): Primitive<Cuts> {
+  const operator = primitiveOfSeveral<Cuts>(
     name,
     ({ dim, sizes }, x) => {
       let end = 0;
       return sizes.map((size) => {
         end += size;
-        return narrow(x, dim, end - size, size);
+        const part = narrow(x, dim, end - size, size);
+        return views ? part : part.data;
       });
     },
     [vjp((gradients, node) => cat(complete(gradients, node), node.params.dim))],
-    true,
+    views,
   );
-const Split = cutting('Split');
-const SplitWithSizes = cutting('SplitWithSizes');
+  return views ? operator : alongBatch(operator);
+}
 
 /** The size of a dimension of a tensor that has one. */
 function sizeAlong(call: string, x: Tensor, dim: number): [dim: number, size: number] {
@@ -504,11 +506,8 @@ function sizeAlong(call: string, x: Tensor, dim: number): [dim: number, size: nu
   return [d, x.shape[d]];
 }
 
-/** The parts of a dimension that have the given sizes (torch.split_with_sizes). */
-export const splitWithSizes = named(
-  'splitWithSizes',
-  ['splitSizes', 'dim'],
-  (x: Tensor, splitSizes: readonly number[], dim: number = 0) => {
+const splittingBySizes = (name: string, operator: Primitive<Cuts>) =>
+  named(name, ['splitSizes', 'dim'], (x: Tensor, splitSizes: readonly number[], dim: number = 0) => {
     const [d, size] = sizeAlong('split', x, dim);
     if (splitSizes.some((part) => !(part >= 0))) {
       throw new AdjointError(
@@ -522,9 +521,12 @@ export const splitWithSizes = named(
         `splitWithSizes expects splitSizes to sum exactly to ${size} (input tensor's size at dimension ${d}), but got splitSizes=${show(splitSizes)}`,
       );
     }
-    return applySeveral(SplitWithSizes, { dim: d, sizes: splitSizes }, [x]);
-  },
-);
+    return applySeveral(operator, { dim: d, sizes: splitSizes }, [x]);
+  });
+/** The parts of a dimension that have the given sizes (torch.split_with_sizes). */
+export const splitWithSizes = splittingBySizes('splitWithSizes', cutting('SplitWithSizes', true));
+/** `splitWithSizes` with parts that may be written to, as `unsafeSplit` has them (torch.unsafe_split_with_sizes). */
+export const unsafeSplitWithSizes = splittingBySizes('unsafeSplitWithSizes', cutting('UnsafeSplitWithSizes', false));
 
 /** The sizes of the parts of `size` that are `each` but for the last. */
 function evenSizes(size: number, each: number): number[] {
@@ -532,14 +534,9 @@ function evenSizes(size: number, each: number): number[] {
   return Array.from({ length: count }, (_, i) => Math.min(each, size - i * each));
 }
 
-/**
- * The parts of a dimension of `splitSize` indices each, the last maybe of fewer; or of the sizes in a list (torch.split).
- */
-export const split = named(
-  'split',
-  ['splitSize', 'dim'],
-  (x: Tensor, splitSize: number | readonly number[], dim: number = 0) => {
-    if (typeof splitSize !== 'number') return splitWithSizes(x, splitSize, dim);
+const splitting = (name: string, operator: Primitive<Cuts>, bySizes: typeof splitWithSizes) =>
+  named(name, ['splitSize', 'dim'], (x: Tensor, splitSize: number | readonly number[], dim: number = 0) => {
+    if (typeof splitSize !== 'number') return bySizes(x, splitSize, dim);
     const [d, size] = sizeAlong('split', x, dim);
     if (splitSize < 0)
       throw new AdjointError('argument', `split expects splitSize be non-negative, but got splitSize=${splitSize}`);
@@ -549,18 +546,30 @@ export const split = named(
         `splitSize can only be 0 if dimension size is 0, but got dimension size of ${size}`,
       );
     }
-    return applySeveral(Split, { dim: d, sizes: evenSizes(size, Math.max(splitSize, 1)) }, [x]);
-  },
-);
+    return applySeveral(operator, { dim: d, sizes: evenSizes(size, Math.max(splitSize, 1)) }, [x]);
+  });
+/**
+ * The parts of a dimension of `splitSize` indices each, the last maybe of fewer; or of the sizes in a list (torch.split).
+ */
+export const split = splitting('split', cutting('Split', true), splitWithSizes);
+/**
+ * `split` with parts that may be written to while that is recorded: autograd is not told that they share memory, so nothing that is
+ * computed later may depend on the memory of `x` or on another part that overlaps (torch.unsafe_split).
+ */
+export const unsafeSplit = splitting('unsafeSplit', cutting('UnsafeSplit', false), unsafeSplitWithSizes);
 
+const chunking = (name: string, even: typeof split, bySizes: typeof splitWithSizes) =>
+  named(name, ['chunks', 'dim'], (x: Tensor, chunks: number, dim: number = 0) => {
+    const [d, size] = sizeAlong('chunk', x, dim);
+    if (!(chunks > 0))
+      throw new AdjointError('argument', `chunk expects \`chunks\` to be greater than 0, got: ${show(chunks)}`);
+    if (size === 0) return bySizes(x, new Array<number>(checkSize(chunks, 'chunks')).fill(0), d);
+    return even(x, Math.ceil(size / checkSize(chunks, 'chunks')), d);
+  });
 /** A dimension in at most `chunks` parts of one size, the last maybe smaller (torch.chunk). */
-export const chunk = named('chunk', ['chunks', 'dim'], (x: Tensor, chunks: number, dim: number = 0) => {
-  const [d, size] = sizeAlong('chunk', x, dim);
-  if (!(chunks > 0))
-    throw new AdjointError('argument', `chunk expects \`chunks\` to be greater than 0, got: ${show(chunks)}`);
-  if (size === 0) return splitWithSizes(x, new Array<number>(checkSize(chunks, 'chunks')).fill(0), d);
-  return split(x, Math.ceil(size / checkSize(chunks, 'chunks')), d);
-});
+export const chunk = chunking('chunk', split, splitWithSizes);
+/** `chunk` with parts that may be written to, as `unsafeSplit` has them (torch.unsafe_chunk). */
+export const unsafeChunk = chunking('unsafeChunk', unsafeSplit, unsafeSplitWithSizes);
 
 /**
  * A dimension cut into `sections` parts, the first ones larger by one where they cannot all be of one size, or cut before each of the
