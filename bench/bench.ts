@@ -13,7 +13,7 @@ const usage = `npm run bench -- [options] [rows]
 Rows are names or patterns: deep, 'matmul-*', memory. Without any, all of them.
 
   --quick        small sizes, few rounds
-  --rounds N     rounds (7; 3 if quick)
+  --rounds N     rounds (5; 3 if quick)
   --threads N    threads of each library (2)
   --peers A,B    only these peers: pytorch, jax, jax-js, jax-js-eager, jax-js-threads,
                  tfjs
@@ -34,11 +34,11 @@ const json = options.json ?? 'bench/results/latest.json';
 const quick = options.quick ?? false;
 const settings: Settings = {
   threads: count('threads', 2),
-  rounds: count('rounds', quick ? 3 : 7),
+  rounds: count('rounds', quick ? 3 : 5),
   measurement: 0.05,
   ...(quick
     ? { warmUp: 0.1, row: 1, answer: 15, steps: 0.1, memory: 3 }
-    : { warmUp: 0.25, row: 8, answer: 40, steps: 1, memory: 15 }),
+    : { warmUp: 0.2, row: 4, answer: 20, steps: 1, memory: 20 }),
 };
 
 const { adjoint, withoutBlas, peers } = libraries();

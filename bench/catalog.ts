@@ -9,6 +9,8 @@ export interface Row {
   nodes?: number;
   /** Left out of a quick run. */
   long?: boolean;
+  /** How far off its sums may be, relatively, where float32 numbers are added one after the other. */
+  drift?: number;
   /** Also measured with Adjoint's own kernels in the place of a BLAS. */
   withoutBlas?: boolean;
 }
@@ -21,20 +23,27 @@ export interface MemoryRow extends Row {
 /** 1000 as 1e3. */
 const power = (n: number): string => n.toExponential().replace('e+', 'e');
 
-const chained = (name: string, n: number): Row => ({ name, program: 'chain', parameters: { n }, nodes: 2 * n });
+/** A chain of so many nodes: half of them are multiplications, half additions. */
+const chained = (name: string, nodes: number): Row => ({
+  name,
+  program: 'chain',
+  parameters: { n: nodes / 2 },
+  nodes,
+});
 const block = { batch: 8, tokens: 128, width: 128, heads: 4 };
 
 export const rows: Row[] = [
   { name: 'scalar', program: 'scalar', parameters: { record: false } },
   { name: 'scalar-recorded', program: 'scalar', parameters: { record: true } },
   { name: 'poly', program: 'poly', parameters: {} },
-  chained('chain', 1000),
+  chained('chain', 2000),
   ...[1e4, 1e5, 1e6].map((n) => ({ ...chained(`deep-${power(n)}`, n), long: n > 1e4 })),
   ...[1e3, 1e5, 1e6, 1e7].map((n) => ({
     name: `pointwise-${power(n)}`,
     program: 'pointwise',
     parameters: { n },
     long: n > 1e6,
+    drift: n > 1e6 ? 0.03 : undefined,
   })),
   ...[256, 2048].flatMap((n) =>
     ['sum', 'max-last', 'max-first', 'var'].map((what) => ({
@@ -42,6 +51,7 @@ export const rows: Row[] = [
       program: 'reduce',
       parameters: { n, what },
       long: n > 256,
+      drift: n > 256 ? 0.005 : undefined,
     })),
   ),
   { name: 'softmax', program: 'softmax', parameters: { rows: 512, classes: 1000 } },

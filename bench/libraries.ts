@@ -11,8 +11,10 @@ export interface Library {
   /** Program and arguments. */
   command: readonly string[];
   environment?: Readonly<Record<string, string>>;
-  /** The programs that are run, if not all. */
+  /** The programs that are timed, if not all and their memory. */
   only?: readonly string[];
+  /** Whether it adds numbers up one after the other: in long sums small terms are lost to rounding. */
+  addsInTurn?: boolean;
 }
 export interface Missing {
   key: string;
@@ -63,7 +65,7 @@ function inNode(
   only?: readonly string[],
 ): Library | Missing {
   if (!existsSync(join(peers, 'node_modules', module))) return { key, name, install: `npm install --prefix ${peers}` };
-  return { key, name, command: [process.execPath, ...command], only };
+  return { key, name, command: [process.execPath, ...command], only, addsInTurn: true };
 }
 
 /** Adjoint, Adjoint without a BLAS, and the peers, those that are there and those that are not. */

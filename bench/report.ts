@@ -8,6 +8,8 @@ export interface Figures {
   minimum: number;
   /** What is compared of the results, of rows that are timed. */
   checks?: number[];
+  /** How many cores the library kept busy meanwhile. */
+  cores?: number;
   /** What a reader should know. */
   note?: string;
 }
@@ -37,7 +39,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** An outcome of measurements. */
-export function measured(values: number[], more: Pick<Figures, 'checks' | 'note'> = {}): Figures {
+export function measured(values: number[], more: Pick<Figures, 'checks' | 'cores' | 'note'> = {}): Figures {
   return { values, median: median(values), minimum: Math.min(...values), ...more };
 }
 
@@ -53,14 +55,13 @@ export function ratio(result: Result, peer: string, by: 'median' | 'minimum'): n
   return median(Array.from({ length: rounds }, (_, i) => own.values[i] / other.values[i]));
 }
 
-/** Where check values differ by more than rounding explains: a sentence, or nothing. */
-export function mismatch(own: readonly number[], other: readonly number[], tolerance = 1e-3): string | null {
-  for (let i = 0; i < Math.min(own.length, other.length); i++) {
-    const [a, b] = [own[i], other[i]];
-    const close = Math.abs(a - b) <= tolerance * Math.max(Math.abs(a), Math.abs(b)) + 1e-7;
-    if (!close) return `check ${i + 1} is ${b}, but Adjoint's ${a}`;
-  }
-  return null;
+/** By how much check values differ at most, relatively; what is next to zero is the same as zero. */
+export function difference(own: readonly number[], other: readonly number[]): number {
+  const differences = own.slice(0, other.length).map((a, i) => {
+    const [b, scale] = [other[i], Math.max(Math.abs(a), Math.abs(other[i]))];
+    return Math.abs(a - b) <= 1e-7 ? 0 : Math.abs(a - b) / scale;
+  });
+  return differences.some(Number.isNaN) ? Infinity : Math.max(0, ...differences);
 }
 
 /** Three digits, and a unit: 12.3 us. */
@@ -194,7 +195,7 @@ export function chart(report: Report): string {
     text(left - 14, y + 4, name, 'text-anchor="end"');
     const ends = [1, ...points.map(({ times }) => times)];
     line(x(Math.min(...ends)), y, x(Math.max(...ends)), y, `stroke="${ink}" stroke-opacity="0.5" stroke-width="2"`);
-    for (const { times, colour, name: peer } of points) {
+    for (const { times, colour, name: peer } of points.toReversed()) {
       parts.push(
         `<circle cx="${x(times)}" cy="${y}" r="5" fill="${colour}"><title>${escaped(`${name}, ${peer}: ${digits(times)}×`)}</title></circle>`,
       );

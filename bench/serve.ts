@@ -37,7 +37,7 @@ export interface Measured {
   processor: number;
 }
 /** What the first steps computed: of each result its value if it is a scalar, else the root of its sum of squares. */
-export interface Prepared extends Measured {
+export interface Prepared {
   checks: number[];
 }
 /** Resident memory in bytes: before the first step, and at most until the last. */
@@ -83,16 +83,21 @@ export function check(values: ArrayLike<number>): number {
   return Math.sqrt(squares);
 }
 
-/** The first steps of a program, by their check values; only one if it is slow. */
-export async function checks<T>(library: Library<T>, step: Step<T>): Promise<number[]> {
-  const found: number[] = [];
-  const start = performance.now();
-  for (let i = 0; i < checkedSteps && performance.now() - start < slow * 1e3; i++) {
+/** The first steps of a program, by their check values, and the seconds that the last of them took; only one if it is slow. */
+export async function firstSteps<T>(
+  library: Library<T>,
+  step: Step<T>,
+): Promise<{ checks: number[]; seconds: number }> {
+  const checks: number[] = [];
+  let seconds = 0;
+  for (let i = 0; i < checkedSteps && seconds < slow; i++) {
+    const start = performance.now();
     const results = step();
-    for (const result of results) found.push(check(await library.read(result)));
+    for (const result of results) checks.push(check(await library.read(result)));
     await library.finish?.(results);
+    seconds = (performance.now() - start) / 1e3;
   }
-  return found;
+  return { checks, seconds };
 }
 
 /** A line of Linux's account of this process, in bytes. */
@@ -113,18 +118,18 @@ async function answer<T>(
   const program = library.programs[request.program];
   if (request.do === 'prepare') {
     const step = await program(request.parameters);
-    const found = await checks(library, step);
+    const { checks, seconds } = await firstSteps(library, step);
     // Warm up with more and more steps, until the last run of them is long enough to go by.
-    let measured = await timed(library, step, 1);
-    let spent = measured.seconds;
-    for (let steps = 1; spent < request.warmUp; ) {
-      steps = Math.max(steps + 1, Math.ceil(request.warmUp / 4 / measured.seconds));
-      measured = await timed(library, step, steps);
-      spent += measured.seconds * steps;
+    let estimate = seconds;
+    let spent = estimate < slow ? 0 : Infinity;
+    for (let steps = 0; spent < request.warmUp; ) {
+      steps = Math.max(steps + 1, Math.ceil(request.warmUp / 4 / estimate));
+      estimate = (await timed(library, step, steps)).seconds;
+      spent += estimate * steps;
     }
     current.step = step;
-    current.estimate = measured.seconds;
-    return { checks: found, ...measured };
+    current.estimate = estimate;
+    return { checks };
   }
   if (!existsSync('/proc/self/status')) throw new Lacks('memory is read from /proc, which is not here');
   const baseline = resident('VmRSS');

@@ -2,7 +2,7 @@
 import { cpus } from 'node:os';
 import type { MemoryRow, Row } from './catalog.ts';
 import { type Library, Running } from './libraries.ts';
-import { measured, mismatch, type Outcome, type Report, type Result } from './report.ts';
+import { difference, digits, measured, median, type Outcome, type Report, type Result } from './report.ts';
 import type { Measured, Memory, Prepared, Request } from './serve.ts';
 
 export interface Settings {
@@ -21,6 +21,9 @@ export interface Settings {
 /** The keys of Adjoint and of Adjoint without a BLAS. */
 const [adjoint, alone] = ['adjoint', 'adjoint-wasm'];
 
+/** How far results may be apart, relatively. */
+const tolerance = 1e-3;
+
 type Failure = { lacks: string } | { error: string };
 
 export class Session {
@@ -30,7 +33,7 @@ export class Session {
   readonly #settings: Settings;
   readonly #tell: (progress: string) => void;
   readonly #running = new Map<string, Running>();
-  /** The libraries that failed in a row, with the name of the row but for its size: larger sizes are not tried. */
+  /** The libraries that failed in a row, with its family: what comes after it of that family is not tried. */
   readonly #failed = new Set<string>();
   /** Processor time in seconds while measurements were made: of all programs, and of the libraries. */
   readonly #processor = { all: 0, own: 0, elapsed: 0 };
@@ -65,13 +68,12 @@ export class Session {
   async time(row: Row): Promise<Result[]> {
     const outcomes: Record<string, Outcome> = {};
     const checks: Record<string, number[]> = {};
-    const family = row.name.replace(/-[^-]*$/, '');
     const { program, parameters, nodes = 1 } = row;
     for (const library of this.#takingPart(row)) {
       this.#tell(`${row.name}: ${library.name} warms up`);
-      const failed = `${family}, ${library.key}`;
+      const failed = `${family(row)}, ${library.key}`;
       if (this.#failed.has(failed)) {
-        outcomes[library.key] = { lacks: 'not tried, since a smaller size failed' };
+        outcomes[library.key] = { lacks: 'not tried, since it failed before' };
         continue;
       }
       const { warmUp } = this.#settings;
@@ -81,19 +83,27 @@ export class Session {
       if ('error' in prepared) this.#failed.add(failed);
     }
     const ready = this.#libraries.filter(({ key }) => key in checks);
-    const times = new Map<Library, number[]>(ready.map((library) => [library, []]));
+    const taken = new Map<Library, Measured[]>(ready.map((library) => [library, []]));
     for (let round = 0; round < this.#settings.rounds; round++) {
       this.#tell(`${row.name}: round ${round + 1} of ${this.#settings.rounds}`);
       for (const library of ready) {
-        const own = times.get(library)!;
-        if (library.key in outcomes || (round >= 2 && this.#spent(own) > this.#settings.row)) continue;
+        const own = taken.get(library)!;
+        if (
+          library.key in outcomes ||
+          (round >= 1 && own.reduce((sum, { steps, seconds }) => sum + steps * seconds, 0) > this.#settings.row)
+        )
+          continue;
         const answer = await this.#measure(library);
-        if ('seconds' in answer) own.push(answer.seconds / nodes);
+        if ('seconds' in answer) own.push(answer);
         else outcomes[library.key] = answer;
       }
     }
-    for (const [library, own] of times) outcomes[library.key] ??= measured(own, { checks: checks[library.key] });
-    this.#compare(row.name, outcomes);
+    for (const [{ key }, own] of taken) {
+      const cores = median(own.map(({ processor, seconds }) => processor / seconds));
+      const times = own.map(({ seconds }) => seconds / nodes);
+      outcomes[key] ??= measured(times, { checks: checks[key], cores });
+    }
+    this.#compare(row, outcomes);
     return results(row.name, 'seconds', outcomes);
   }
 
@@ -102,8 +112,12 @@ export class Session {
     const { program, parameters } = row;
     const steps = Math.ceil(row.steps * this.#settings.steps);
     const [peaks, added]: Record<string, Outcome>[] = [{}, {}];
-    for (const library of this.#takingPart(row)) {
+    for (const library of this.#takingPart(row).filter(({ only }) => !only)) {
       this.#tell(`${row.name}: ${library.name}`);
+      if (this.#failed.has(`${family(row)}, ${library.key}`)) {
+        peaks[library.key] = { lacks: 'not tried, since it failed before' };
+        continue;
+      }
       const request = { do: 'memory', program, parameters, steps, seconds: this.#settings.memory } as const;
       const outcome = await this.#askAlone<Memory>(library, request);
       if ('peak' in outcome) {
@@ -112,7 +126,7 @@ export class Session {
         added[library.key] = measured([(outcome.peak - outcome.baseline) / (row.nodes ?? 1)], note);
       } else peaks[library.key] = outcome;
     }
-    this.#compare(row.name, peaks);
+    this.#compare(row, peaks);
     return [
       ...results(row.name, 'bytes', peaks),
       ...results(`${row.name}, ${row.nodes ? 'per node' : 'added'}`, 'bytes', added),
@@ -173,21 +187,20 @@ export class Session {
     return answer;
   }
 
-  /** Seconds that measurements have taken: each at least the time that it was to take. */
-  #spent(times: readonly number[]): number {
-    return times.reduce((sum, time) => sum + Math.max(time, this.#settings.measurement), 0);
-  }
-
   /** Holds what the others computed against what Adjoint did. */
-  #compare(row: string, outcomes: Record<string, Outcome>): void {
+  #compare({ name: row, drift = 0 }: Row, outcomes: Record<string, Outcome>): void {
     const own = outcomes[adjoint];
-    for (const { key, name } of this.#libraries.filter(({ key }) => key in outcomes)) {
+    for (const { key, name, addsInTurn } of this.#libraries.filter(({ key }) => key in outcomes)) {
       const outcome = outcomes[key];
       if ((key === adjoint || key === alone) && !('values' in outcome)) {
         this.problems.push(`${row}, ${name}: ${'error' in outcome ? outcome.error : outcome.lacks}`);
       } else if ('values' in own && 'values' in outcome && own.checks && outcome.checks) {
-        const difference = mismatch(own.checks, outcome.checks);
-        if (difference) this.problems.push(`${row}, ${name}: ${difference}`);
+        const off = difference(own.checks, outcome.checks);
+        if (off <= tolerance) continue;
+        const percent = `${digits(off * 100)} %`;
+        if (addsInTurn && off <= drift) outcome.note = `its result is off by ${percent}, since it adds up in turn`;
+        else
+          this.problems.push(`${row}, ${name}: differs from Adjoint by ${percent}: ${outcome.checks}; ${own.checks}`);
       }
     }
   }
@@ -201,6 +214,11 @@ function results(row: string, unit: Result['unit'], outcomes: Record<string, Out
   const figures = Object.entries(others).filter(([key, outcome]) => key !== adjoint && 'values' in outcome);
   const second = { [alone]: withoutBlas, ...Object.fromEntries(figures) };
   return [line, { row: `${row}, wasm alone`, unit, subject: alone, outcomes: second }];
+}
+
+/** The name of a row but for its size, and whether it is about time or memory. */
+function family({ name }: Row): string {
+  return name.replace(/^memory-/, '').replace(/-\d[\de]*$/, '');
 }
 
 /** How long the processor's cores have been busy, all together and with whatever program. */

@@ -40,13 +40,15 @@ def check(values):
     return float(values.reshape(())) if values.size == 1 else math.sqrt(float(np.square(values).sum()))
 
 
-def checks(library, step):
-    found, start = [], time.perf_counter()
+def first_steps(library, step):
+    found, seconds = [], 0
     for _ in range(CHECKED_STEPS):
+        start = time.perf_counter()
         found += [check(library.read(result)) for result in step()]
-        if time.perf_counter() - start > SLOW:
+        seconds = time.perf_counter() - start
+        if seconds >= SLOW:
             break
-    return found
+    return found, seconds
 
 
 def resident(what):
@@ -67,15 +69,14 @@ class Server:
 
     def prepare(self, program, request):
         step = program(**request['parameters'])
-        found = checks(self.library, step)
-        measured = timed(self.library, step, 1)
-        spent, steps = measured['seconds'], 1
+        found, estimate = first_steps(self.library, step)
+        spent, steps = 0 if estimate < SLOW else math.inf, 0
         while spent < request['warmUp']:
-            steps = max(steps + 1, math.ceil(request['warmUp'] / 4 / measured['seconds']))
-            measured = timed(self.library, step, steps)
-            spent += measured['seconds'] * steps
-        self.step, self.estimate = step, measured['seconds']
-        return {'checks': found, **measured}
+            steps = max(steps + 1, math.ceil(request['warmUp'] / 4 / estimate))
+            estimate = timed(self.library, step, steps)['seconds']
+            spent += estimate * steps
+        self.step, self.estimate = step, estimate
+        return {'checks': found}
 
     def memory(self, program, request):
         if not os.path.exists('/proc/self/status'):
