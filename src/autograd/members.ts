@@ -199,7 +199,7 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
   },
   data: {
     get() {
-      return new Tensor(this.storage.alias(), this.shape, this.strides, this.offset);
+      return this._lift?.detach() ?? new Tensor(this.storage.alias(), this.shape, this.strides, this.offset);
     },
     set(source: Tensor) {
       if (!(source instanceof Tensor)) throw new AdjointError('argument', `data must be a tensor, got ${show(source)}`);

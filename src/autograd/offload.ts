@@ -1,7 +1,7 @@
 import { fromElements } from '../core/creation.ts';
 import type { DType } from '../core/dtype.ts';
 import type { Shape } from '../core/shape.ts';
-import type { Tensor } from '../core/tensor.ts';
+import { Tensor } from '../core/tensor.ts';
 import type { TypedArray } from '../kernels/element.ts';
 import { savedTensorsHooks } from './saved.ts';
 
@@ -22,7 +22,9 @@ export function saveOnCpu<T>(callback: () => T): T;
 export function saveOnCpu(): Disposable;
 export function saveOnCpu<T>(callback?: () => T): T | Disposable {
   const copies = new WeakMap<Tensor, Copy>();
-  const pack = (tensor: Tensor): Copy => {
+  // what stands for more than its elements while a transform runs stays as it is
+  const pack = (tensor: Tensor): Copy | Tensor => {
+    if (tensor._lift) return tensor;
     const before = copies.get(tensor);
     if (before?.version === tensor._version) return before;
     const { _version: version, shape, dtype } = tensor;
@@ -30,6 +32,7 @@ export function saveOnCpu<T>(callback?: () => T): T | Disposable {
     copies.set(tensor, copy);
     return copy;
   };
-  const unpack = ({ elements, shape, dtype }: Copy): Tensor => fromElements(elements, shape, dtype);
+  const unpack = (packed: Copy | Tensor): Tensor =>
+    packed instanceof Tensor ? packed : fromElements(packed.elements, packed.shape, packed.dtype);
   return callback ? savedTensorsHooks(pack, unpack, callback) : savedTensorsHooks(pack, unpack);
 }

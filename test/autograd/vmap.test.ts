@@ -783,6 +783,30 @@ suite('random numbers', () => {
   });
 });
 
+test('what is said of tensors holds for those of a batch', () => {
+  const programs: ((x: Tensor) => Tensor)[] = [
+    (x) => x.data.mul(x),
+    (x) => x.detach().mul(x),
+    (x) => utils.checkpoint.checkpoint((y: Tensor) => y.sin().exp(), x),
+    (x) => autograd.graph.saveOnCpu(() => x.exp().square()),
+  ];
+  for (const f of programs) {
+    const loss = (x: Tensor): Tensor => f(x).sum();
+    same(vmap(grad(loss))(a), looped(grad(loss), [0], a));
+    same(grad((x: Tensor) => vmap(loss)(x).sum())(a), looped(grad(loss), [0], a));
+  }
+  const hooked = (x: Tensor): Tensor => {
+    const y = x.exp();
+    y.registerHook((g) => g.mul(3));
+    return y.sum();
+  };
+  same(vmap(grad(hooked))(a), a.exp().mul(3));
+  vmap((x: Tensor) => {
+    assert.deepEqual([x.shape, x.stride(), x.isContiguous(), x.ndim, x.numel()], [[5, 3], [1, 5], false, 2, 15]);
+    return x;
+  })(a.transpose(1, 2));
+});
+
 suite('operators without a rule', () => {
   // of which there are none but these
   const Cube: Primitive = primitive('Cube', (_, x) => x.pow(3), [vjp((g, _, x) => g.mul(x.square()).mul(3), 0)]);
