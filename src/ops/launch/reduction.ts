@@ -51,19 +51,7 @@ export function launchReduction(
   if (numelOf(out.shape) === 0) return;
   const tensors: Tensor[] = [];
   for (const x of operands) if (typeof x !== 'number') tensors.push(x);
-  const shape = tensors.map((t) => t.shape).reduce(broadcastShapes);
-  const strides = tensors.map((t) => broadcastStrides(t.shape, t.strides, shape));
-  const isReduced = shape.map((_, d) => dims.includes(d));
-  const keptDims = shape.flatMap((_, d) => (isReduced[d] ? [] : [d]));
-  // the one in which elements lie closest innermost
-  const reducedDims = [...dims].sort((a, b) => strides[0][b] - strides[0][a]);
-  const pick = (list: Shape, from: readonly number[]): number[] => from.map((d) => list[d]);
-  const keptShape = pick(shape, keptDims);
-  const kept = foldLoops(keptShape, [...strides.map((own) => pick(own, keptDims)), contiguousStrides(keptShape)]);
-  const reduced = foldLoops(
-    pick(shape, reducedDims),
-    strides.map((own) => pick(own, reducedDims)),
-  );
+  const [kept, reduced] = denseLoops(tensors, dims) ?? loopsOf(tensors, dims);
   const [count = 0, ...outer] = reduced.sizes;
   if (kept.sizes.length === 0 && outer.length === 0 && count >= longRow && getNumThreads() > 1 && !code.map.logical) {
     reduceInParts(
@@ -90,6 +78,39 @@ export function launchReduction(
   }
   run(code, operands, type, out, kept, reduced, column, finishing);
 }
+
+/** The loops over the dimensions that stay, for the operands and the result, and over those that are reduced, for the operands. */
+function loopsOf(tensors: readonly Tensor[], dims: readonly number[]): [kept: Loops, reduced: Loops] {
+  const shape = tensors.map((t) => t.shape).reduce(broadcastShapes);
+  const strides = tensors.map((t) => broadcastStrides(t.shape, t.strides, shape));
+  const keptDims = [...shape.keys()].filter((d) => !dims.includes(d));
+  // the one in which elements lie closest innermost
+  const reducedDims = [...dims].sort((a, b) => strides[0][b] - strides[0][a]);
+  const pick = (list: Shape, from: readonly number[]): number[] => from.map((d) => list[d]);
+  const keptShape = pick(shape, keptDims);
+  return [
+    foldLoops(keptShape, [...strides.map((own) => pick(own, keptDims)), contiguousStrides(keptShape)]),
+    foldLoops(
+      pick(shape, reducedDims),
+      strides.map((own) => pick(own, reducedDims)),
+    ),
+  ];
+}
+
+/** What these come to in the common case, a dense tensor of which the first dimensions are reduced or the last ones. */
+function denseLoops([x, ...others]: readonly Tensor[], dims: readonly number[]): [kept: Loops, reduced: Loops] | null {
+  const { shape, ndim } = x;
+  const first = dims.length > 0 && dims[0] === 0;
+  if (others.length > 0 || !x.isContiguous() || !isRange(dims, first ? 0 : ndim - dims.length)) return null;
+  const split = first ? dims.length : ndim - dims.length;
+  const [before, after] = [numelOf(shape.slice(0, split)), numelOf(shape.slice(split))];
+  const along = (count: number, ...strides: number[]): Loops =>
+    count === 1 ? { sizes: [], strides: strides.map(() => []) } : { sizes: [count], strides: strides.map((s) => [s]) };
+  return first ? [along(after, 1, 1), along(before, after)] : [along(before, after, 1), along(after, 1)];
+}
+
+/** Whether the numbers count up from `start`. */
+const isRange = (numbers: readonly number[], start: number): boolean => numbers.every((n, i) => n === start + i);
 
 /** From this length on, a single row is reduced in parts, by all threads. */
 const longRow = 2 ** 18;
