@@ -15,17 +15,11 @@ Rows are names or patterns: deep, 'matmul-*', memory. Without any, all of them.
   --quick        small sizes, few rounds
   --rounds N     rounds (5; 3 if quick)
   --threads N    threads of each library (2)
-  --peers A,B    only these peers: pytorch, jax, jax-js, jax-js-eager, jax-js-threads,
-                 tfjs
+  --peers A,B    only these of pytorch, jax, jax-js, jax-js-eager, jax-js-threads, tfjs
   --json PATH    where the figures go (bench/results/latest.json); the chart goes beside them, as .svg
   --help         this text`;
 
-const text = { type: 'string' } as const;
-const flag = { type: 'boolean' } as const;
-const { values: options, positionals: patterns } = parseArgs({
-  allowPositionals: true,
-  options: { quick: flag, rounds: text, threads: text, peers: text, json: text, help: flag },
-});
+const { values: options, positionals: patterns } = readOptions();
 if (options.help) {
   console.log(usage);
   process.exit();
@@ -37,8 +31,8 @@ const settings: Settings = {
   rounds: count('rounds', quick ? 3 : 5),
   measurement: 0.05,
   ...(quick
-    ? { warmUp: 0.1, row: 1, answer: 15, steps: 0.1, memory: 3 }
-    : { warmUp: 0.2, row: 4, answer: 20, steps: 1, memory: 20 }),
+    ? { warmUp: 0.3, row: 1, answer: 15, steps: 0.1, memory: 3 }
+    : { warmUp: 0.3, row: 4, answer: 20, steps: 1, memory: 20 }),
 };
 
 const { adjoint, withoutBlas, peers } = libraries();
@@ -94,8 +88,7 @@ The same of the fastest rounds, which other programs disturb least.
 
 ${table({ ...report, results: report.results.filter(({ unit }) => unit === 'seconds') }, 'minimum')}
 
-${remarks(report)}
-While times were taken, other programs kept ${digits(report.disturbance)} of the ${cpus().length} cores busy.`);
+${remarks(report)}While times were taken, other programs kept ${digits(report.disturbance)} of the ${cpus().length} cores busy.`);
 mkdirSync(dirname(json), { recursive: true });
 const picture = json.replace(/(\.json)?$/, '.svg');
 writeFileSync(json, `${JSON.stringify(report, null, 1)}\n`);
@@ -114,6 +107,19 @@ function describe(about: Record<string, unknown>): string {
 /** One line that is written over by the next, on a terminal. */
 function progress(what: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${what}`);
+}
+
+function readOptions() {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { quick: flag, rounds: text, threads: text, peers: text, json: text, help: flag },
+    });
+  } catch (error) {
+    fail(`${(error as Error).message}\n\n${usage}`);
+  }
 }
 
 function count(name: 'rounds' | 'threads', fallback: number): number {

@@ -68,8 +68,8 @@ export const rows: Row[] = [
 ];
 
 export const memoryRows: MemoryRow[] = [
-  { name: 'memory-mlp', program: 'mlp', parameters: {}, steps: 300 },
-  { name: 'memory-attention', program: 'attention', parameters: block, steps: 50 },
+  { name: 'memory-mlp', program: 'mlp', parameters: {}, steps: 300, long: true },
+  { name: 'memory-attention', program: 'attention', parameters: block, steps: 50, long: true },
   { name: 'memory-mlp-tiny', program: 'mlp-tiny', parameters: {}, steps: 100_000 },
   { ...chained('memory-deep-1e6', 1e6), steps: 1, long: true },
 ];

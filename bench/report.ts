@@ -117,7 +117,7 @@ export function table(report: Report, by: 'median' | 'minimum'): string {
   return lines.map((line) => line.map(aligned).join('  ').trimEnd()).join('\n');
 }
 
-/** What there is to say about single cells of the table: a line for each. */
+/** What there is to say about single cells of the table: a line for each, and an empty one. */
 export function remarks({ libraries, results }: Report): string {
   const lines = results.flatMap(({ row, outcomes }) =>
     Object.entries(outcomes).flatMap(([key, outcome]) => {
@@ -127,7 +127,7 @@ export function remarks({ libraries, results }: Report): string {
       return outcome.note ? `* ${row}, ${name}: ${outcome.note}\n` : [];
     }),
   );
-  return lines.join('');
+  return lines.length > 0 ? `${lines.join('')}\n` : '';
 }
 
 /** Colours that stand out from a light and from a dark background. */

@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chosen, memoryRows, rows } from '../bench/catalog.ts';
 import { labels, linear, uniform } from '../bench/data.ts';
-import { Running } from '../bench/libraries.ts';
+import type { Library } from '../bench/libraries.ts';
 import {
   chart,
   difference,
   digits,
+  type Figures,
   measured,
   median,
   type Report,
@@ -18,6 +19,7 @@ import {
 } from '../bench/report.ts';
 import { programs } from '../bench/rows.ts';
 import { check, firstSteps, type Parameters, type Program } from '../bench/serve.ts';
+import { Session, type Settings } from '../bench/session.ts';
 
 const small: Parameters = { n: 8, rows: 4, classes: 5, batch: 2, tokens: 4, width: 8, heads: 2 };
 
@@ -143,6 +145,7 @@ test('the table has a line for each row, and remarks', () => {
     '* second, A & B: for the most part',
     'failed second, C: broken',
     '',
+    '',
   ]);
 });
 
@@ -159,30 +162,104 @@ test('the chart has a point for each ratio, as far from 1 as it says', () => {
   assert.ok(!svg.includes('NaN'));
 });
 
-const answering = `
-  console.log('a line of the library itself');
-  console.log(JSON.stringify({ version: '1' }));
-  require('readline').createInterface(process.stdin).on('line', (line) => {
-    const { do: what } = JSON.parse(line);
-    if (what === 'measure') console.log(JSON.stringify({ seconds: 2, processor: Number(process.env.OMP_NUM_THREADS) }));
-    if (what === 'memory') process.exit(3);
-  });`;
-const start = () => Running.start({ key: 'x', name: 'X', command: [process.execPath, '-e', answering] }, 2);
-const memory = { do: 'memory', program: 'x', parameters: {}, steps: 1, seconds: 1 } as const;
+/** A library that computes such values, each step in so many seconds; without values it fails. */
+function pretended(key: string, values: number[], seconds: number, more: Partial<Library> = {}): Library {
+  const answering = `
+    console.log('a line of the library itself');
+    console.log(JSON.stringify({ version: '1' }));
+    require('node:readline').createInterface(process.stdin).on('line', (line) => {
+      const { do: what, program, parameters, steps } = JSON.parse(line);
+      const answers = {
+        prepare: ${values.length > 0} ? { checks: ${JSON.stringify(values)} } : { error: 'RangeError: too deep' },
+        measure: { steps: 1, seconds: ${seconds}, processor: ${seconds} * Number(process.env.OMP_NUM_THREADS) },
+        memory: { baseline: 100e6, peak: 100e6 + ${seconds} * 1e6, steps: steps - 1 },
+      };
+      if (program === 'crash') process.exit(3);
+      if (program !== 'sleep') console.log(JSON.stringify(answers[what]));
+    });`;
+  return { key, name: key.toUpperCase(), command: [process.execPath, '-e', answering], ...more };
+}
+const settings = { threads: 2, rounds: 3, measurement: 0.05, warmUp: 0, row: 100, answer: 20, steps: 0.5, memory: 1 };
 
-test('a library answers in its own process, which is told how many threads to use', async () => {
-  const running = await start();
-  assert.deepEqual(running.about, { version: '1' });
-  for (let i = 0; i < 2; i++) {
-    assert.deepEqual(await running.ask({ do: 'measure', seconds: 1 }, 10), { seconds: 2, processor: 2 });
+async function session(libraries: Library[], run: (session: Session) => Promise<void>, more: Partial<Settings> = {}) {
+  const started = new Session(libraries, { ...settings, ...more }, () => {});
+  try {
+    await started.start();
+    await run(started);
+  } finally {
+    started.end();
   }
-  await assert.rejects(running.ask(memory, 10), /^Error: the process ended: exit code 3$/);
+  return started.problems;
+}
+
+test('libraries are measured in turn, and told how many threads to use', async () => {
+  const libraries = [pretended('adjoint', [1, 2], 3), pretended('adjoint-wasm', [1, 2], 5), pretended('x', [1, 2], 6)];
+  const problems = await session(libraries, async (session) => {
+    const row = { name: 'row-8', program: 'row', parameters: {}, nodes: 10, withoutBlas: true };
+    const [whole, alone, ...others] = await session.time(row);
+    assert.deepEqual(others, []);
+    assert.deepEqual([whole.row, whole.subject, Object.keys(whole.outcomes)], ['row-8', 'adjoint', ['adjoint', 'x']]);
+    assert.deepEqual(whole.outcomes.x, measured([0.6, 0.6, 0.6], { checks: [1, 2], cores: 2 }));
+    assert.equal(ratio(whole, 'x', 'median'), 0.5);
+    assert.deepEqual([alone.row, alone.subject], ['row-8, wasm alone', 'adjoint-wasm']);
+    assert.deepEqual(Object.keys(alone.outcomes), ['adjoint-wasm', 'x']);
+    const [{ outcomes }] = await session.time({ ...row, withoutBlas: false });
+    assert.deepEqual(Object.keys(outcomes), ['adjoint', 'x']);
+  });
+  assert.deepEqual(problems, []);
 });
 
-test('a library that takes too long is ended', async () => {
-  const running = await start();
-  await assert.rejects(
-    running.ask({ do: 'prepare', program: 'x', parameters: {}, warmUp: 1 }, 0.2),
-    /^Error: more than 0.2 s$/,
-  );
+test('peak memory is as it is, and above what was there before; who did less is remarked upon', async () => {
+  await session([pretended('adjoint', [1], 3)], async (session) => {
+    const row = { name: 'memory-row', program: 'row', parameters: {}, steps: 20 };
+    const [peak, added] = await session.remember(row);
+    const note = '9 steps of 10, for want of time';
+    assert.deepEqual(peak.outcomes.adjoint, measured([103e6], { note }));
+    assert.deepEqual([added.row, added.outcomes.adjoint], ['memory-row, added', measured([3e6], { note })]);
+    const [, perNode] = await session.remember({ ...row, nodes: 1000 });
+    assert.deepEqual([perNode.row, perNode.outcomes.adjoint], ['memory-row, per node', measured([3e3], { note })]);
+  });
+});
+
+test('results that differ are problems, unless sums drift where terms are added in turn', async () => {
+  const libraries = [
+    pretended('adjoint', [100], 1),
+    pretended('x', [102], 1),
+    pretended('y', [102], 1, { addsInTurn: true }),
+  ];
+  const problems = await session(libraries, async (session) => {
+    const [{ outcomes }] = await session.time({ name: 'row', program: 'row', parameters: {}, drift: 0.05 });
+    assert.match((outcomes.y as Figures).note!, /^its result is off by 1.96 %/);
+  });
+  assert.deepEqual(problems, ['row, X: differs from Adjoint by 1.96 %: 102; 100']);
+});
+
+test('what failed is not tried with larger sizes; a process that ends or takes too long is started anew', async () => {
+  const libraries = [pretended('adjoint', [1], 1), pretended('x', [], 1)];
+  const run = async (session: Session) => {
+    const row = { name: 'deep-1e4', program: 'row', parameters: {} };
+    const of = async (more: object) => (await session.time({ ...row, ...more }))[0].outcomes;
+    assert.deepEqual((await of({})).x, { error: 'RangeError: too deep' });
+    const { adjoint, x } = await of({ name: 'deep-1e5' });
+    assert.deepEqual(x, { lacks: 'not tried, since it failed before' });
+    assert.ok('values' in adjoint);
+    assert.deepEqual((await of({ name: 'other', program: 'crash' })).x, { error: 'the process ended: exit code 3' });
+    assert.deepEqual((await of({ name: 'another', program: 'sleep' })).x, { error: 'more than 1.5 s' });
+    assert.ok('values' in (await of({ name: 'deep-1e6' })).adjoint);
+  };
+  const problems = await session(libraries, run, { answer: 1.5 });
+  assert.deepEqual(problems, ['other, ADJOINT: the process ended: exit code 3', 'another, ADJOINT: more than 1.5 s']);
+});
+
+test('a library that does not start takes no part', async () => {
+  const broken = {
+    key: 'x',
+    name: 'X',
+    command: [process.execPath, '-e', 'console.error("no such module"); process.exit(1)'],
+  };
+  const problems = await session([pretended('adjoint', [1], 1), broken], async (session) => {
+    const [{ outcomes }] = await session.time({ name: 'row', program: 'row', parameters: {} });
+    assert.deepEqual(Object.keys(outcomes), ['adjoint']);
+  });
+  assert.deepEqual(problems, ['X does not start: the process ended: no such module']);
 });
