@@ -2,7 +2,7 @@
  * Gives blocks of linear memory back when the storages that owned them are garbage. Nobody frees a tensor by hand.
  *
  * Where the host makes garbage collections on demand, a weak reference to each storage tells that it is gone. Dead ones are swept up when
- * memory is about to grow by half of what was alive after the last sweep, in the midst of a loop that never yields if need be.
+ * memory is about to grow for what may be garbage, in the midst of a loop that never yields if need be.
  * Elsewhere a registry of finalizers tells when the event loop turns. The host does not know how much memory hangs on its objects; it
  * is shown buffers of the same size in passing, so that it looks for garbage as often as it should.
  */
@@ -30,13 +30,16 @@ let tracked: Tracked[] = [];
 const registry = new FinalizationRegistry<Block>(({ address, bytes }) => release(address, bytes));
 
 const megabyte = 2 ** 20;
-/** Below this, it is not worth looking. */
-const leastGrowth = 64 * megabyte;
+/** Garbage that may accumulate before what died young is collected, in less than a millisecond, and before all is. */
+const youngGrowth = 16 * megabyte;
+const fullGrowth = 64 * megabyte;
 /** What is freed too early shows if collections are frequent. */
 const debugGrowth = megabyte;
-/** Bytes in use after the last full collection, and those at which the next one is due. */
-let alive = 0;
-let due = leastGrowth;
+/** Bytes in use at which a collection is due, and at which it has to be a full one. */
+let due = youngGrowth;
+let fullDue = fullGrowth;
+/** What had been allocated in all when the last full one was made. */
+let fullAt = 0;
 
 /** How often the dead were swept up. */
 export const sweeps = { count: 0 };
@@ -78,18 +81,23 @@ function sweep(): void {
 }
 
 onPressure((bytes, last) => {
-  const limit = isMemoryDebugEnabled() ? alive + debugGrowth : due;
   const host = collector();
-  if (!host || (!last && usage.bytes + bytes < limit)) return false;
-  if (!last && host.young()) {
+  if (!host || (!last && usage.bytes + bytes < due)) return false;
+  const growth = isMemoryDebugEnabled() ? debugGrowth : youngGrowth;
+  const before = usage.bytes;
+  const young = !last && host.young();
+  if (young) {
     sweep();
-    // what died old stays: as long as half of the room is free again, that does not matter
-    if (usage.bytes + bytes < (alive + limit) / 2) return true;
+    due = usage.bytes + growth;
+    // while the host is about a full collection of its own, it sees little of what died young: it is better to have done with that
+    const blind = before - usage.bytes < growth / 2 && usage.totalBytes - fullAt > fullGrowth;
+    if (!blind && usage.bytes + bytes < fullDue) return true;
   }
   host.full();
   sweep();
-  alive = usage.bytes;
-  // Half as much again as what is alive may accumulate before it is worth looking again.
-  due = alive + Math.max(alive / 2, leastGrowth);
+  fullAt = usage.totalBytes;
+  // Half as much again as what is alive may accumulate before it is worth looking at everything again.
+  fullDue = usage.bytes + Math.max(usage.bytes / 2, fullGrowth);
+  due = young || isMemoryDebugEnabled() ? usage.bytes + growth : fullDue;
   return true;
 });
