@@ -5,7 +5,6 @@ import { dimsByStride, laidOut } from './layout.ts';
 import { leadsTo } from './memory-scope.ts';
 import { mode } from './modes.ts';
 import { type Gradients, Node } from './node.ts';
-import { requiresGrad } from './primitive.ts';
 
 /** The end of the line: adds the gradient that arrives to the `grad` of a leaf. */
 export class AccumulateGrad extends Node {
@@ -30,7 +29,7 @@ export class AccumulateGrad extends Node {
   accumulate(gradient: Tensor | null, flight: Flight): void {
     const { variable } = this;
     // it may have been frozen since the forward
-    if (!gradient || !requiresGrad(variable)) return;
+    if (!gradient || !variable.requiresGrad) return;
     const before = variable._grad;
     if (before && !mode.grad) {
       before.add_(gradient);

@@ -1,14 +1,15 @@
 /** The two entry points of reverse mode: torch.autograd.backward and torch.autograd.grad. */
+
 import { filled } from '../core/creation.ts';
 import { positional } from '../core/named.ts';
 import { numelOf, sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
+import { edgeOf } from './edge.ts';
 import { runBackward } from './engine.ts';
 import { hooksAt } from './hooks.ts';
 import { at, underWay } from './lift.ts';
 import { type Edge, type GradientEdge, type Metadata, Node } from './node.ts';
-import { edgeOf } from './primitive.ts';
 import { BatchLevel } from './vmap.ts';
 
 type OneOrMore<T> = T | readonly T[];

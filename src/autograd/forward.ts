@@ -4,6 +4,7 @@
  * pointwise operator is diagonal, hence its own transpose, a view does to the tangent what it does to the value, and any other map is
  * transposed by differentiating it in v.
  */
+
 import { filled, zerosLike } from '../core/creation.ts';
 import { isFloatingPoint } from '../core/dtype.ts';
 import { checkOptions } from '../core/options.ts';
@@ -11,11 +12,12 @@ import { sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { grad } from './backward.ts';
+import { edgeOf, requiresGrad, twin } from './edge.ts';
 import { inOrderOf, sameOrder } from './layout.ts';
-import { type Draw, enter, isOpen, Level, Lift, leave, liftOf, overwrite, twin } from './lift.ts';
+import { type Draw, enter, isOpen, Level, Lift, leave, liftOf, overwrite } from './lift.ts';
 import { enableGrad, mode, scoped } from './modes.ts';
 import { type Edge, Node } from './node.ts';
-import { edgeOf, type Operand, OperatorNode, type Primitive, record, requiresGrad, run } from './primitive.ts';
+import { type Operand, OperatorNode, type Primitive, record, run } from './primitive.ts';
 import { viewOf } from './view.ts';
 
 /** A value and its tangent. */

@@ -1,4 +1,5 @@
 /** Functions of functions: derivatives and batches as transforms that compose (torch.func). */
+
 import { filled, zerosLike } from '../core/creation.ts';
 import { type DType, isFloatingPoint } from '../core/dtype.ts';
 import { checkOptions, isOptions } from '../core/options.ts';
@@ -6,12 +7,12 @@ import { checkDim, type Shape, sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { grad as gradients } from './backward.ts';
+import { edgeOf, requiresGrad, twin } from './edge.ts';
 import { checkTangent, DualLevel } from './forward.ts';
 import { basis, blockOfColumns, blockOfRows } from './jacobian.ts';
-import { at, twin } from './lift.ts';
+import { at } from './lift.ts';
 import { enableGrad, inferenceMode, mode, noGrad } from './modes.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
-import { edgeOf, requiresGrad } from './primitive.ts';
 import { BatchLevel, type Randomness, together } from './vmap.ts';
 
 /** A tensor, or arrays and objects of them: what transformed functions take and return. */

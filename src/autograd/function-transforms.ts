@@ -2,12 +2,14 @@
  * Custom functions within transforms: in forward mode, what they say of tangents (`jvp`); over a batch, what they say of batches (`vmap`), or
  * what follows from what they do to one example.
  */
+
 import { zerosLike } from '../core/creation.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
+import { twin } from './edge.ts';
 import { checkTangent, Dual, type DualLevel } from './forward.ts';
 import { Application, backwardOf, type Definition, evaluate, type FunctionCtx, isTensor, record } from './function.ts';
-import { at, twin } from './lift.ts';
+import { at } from './lift.ts';
 import { mode, setGradEnabled } from './modes.ts';
 import { BatchLevel } from './vmap.ts';
 

@@ -1,14 +1,16 @@
 /** Operators whose derivatives their author writes: torch.autograd.Function. */
+
 import { filled } from '../core/creation.ts';
 import { isFloatingPoint } from '../core/dtype.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
+import { edgeOf, requiresGrad, twin } from './edge.ts';
 import { DualLevel } from './forward.ts';
 import { evaluateBatch, evaluateDual } from './function-transforms.ts';
-import { innermost, twin } from './lift.ts';
+import { innermost } from './lift.ts';
 import { mode, noGrad, unrecorded } from './modes.ts';
 import { type Edge, type Gradients, type Metadata, Node } from './node.ts';
-import { edgeOf, requiresGrad, rewrite } from './primitive.ts';
+import { rewrite } from './primitive.ts';
 import { releasedError, type Saved, SavedTensor, save } from './saved.ts';
 import { checkInPlace, viewOf } from './view.ts';
 import { BatchLevel } from './vmap.ts';

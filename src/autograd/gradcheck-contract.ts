@@ -2,14 +2,16 @@
  * What is asked of derivatives beside being right: a backward is linear in the cotangent and understands its absence, a jvp does so for
  * tangents, and both can be run on batches.
  */
+
 import { zerosLike } from '../core/creation.ts';
 import { Generator } from '../core/generator.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { grad } from './backward.ts';
+import { edgeOf } from './edge.ts';
 import { vmap } from './func.ts';
 import { type Entry, GradcheckError, isClose, type Point, uniform } from './gradcheck-jacobian.ts';
 import { type Gradients, Node } from './node.ts';
-import { attach, edgeOf } from './primitive.ts';
+import { attach } from './primitive.ts';
 import { together } from './vmap.ts';
 
 /** The gradients of all variables, null where there is none. */

@@ -1,10 +1,11 @@
 /** Tools for the recorded graph: torch.autograd.graph. */
+
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { engine, type Run } from './current.ts';
+import { edgeOf } from './edge.ts';
 import { hooksAt, type RemovableHandle, register, removable } from './hooks.ts';
 import { type Edge, GradientEdge } from './node.ts';
-import { edgeOf } from './primitive.ts';
 
 export { allowMutationOnSavedTensors } from './mutation.ts';
 export { GradientEdge, Node } from './node.ts';

@@ -3,19 +3,13 @@
  * batch of values (vmap.ts). Transforms nest, each in a level of its own; an operator is interpreted for the innermost level among its
  * inputs first, and what that comes to for the levels outside of it.
  */
+
 import { type Shape, sameShape, showShape } from '../core/shape.ts';
-import { Tensor } from '../core/tensor.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
+import { requiresGrad } from './edge.ts';
 import { mode } from './modes.ts';
-import {
-  type Interpreter,
-  interpreter,
-  type Operand,
-  type Primitive,
-  requiresGrad,
-  rewrite,
-  run,
-} from './primitive.ts';
+import { type Interpreter, interpreter, type Operand, type Primitive, rewrite, run } from './primitive.ts';
 import { checkInPlace } from './view.ts';
 
 /** What a lifted tensor stands for at one level. */
@@ -184,14 +178,4 @@ export function leave(level: Level): void {
   }
   open.pop();
   if (open.length === 0) interpreter.current = null;
-}
-
-/** Another tensor object over the same elements in the same place of the graph, lifted to the same levels. */
-export function twin(x: Tensor): Tensor {
-  const copy = new Tensor(x.storage, x.shape, x.strides, x.offset);
-  copy._node = x._node;
-  copy._outputNr = x._outputNr;
-  copy._view = x._view;
-  copy._lift = x._lift;
-  return copy;
 }

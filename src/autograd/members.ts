@@ -1,15 +1,16 @@
 /** What autograd adds to tensors: torch.Tensor's grad, gradFn, requiresGrad, backward and their like. */
+
 import { checkDType, type DType, isFloatingPoint } from '../core/dtype.ts';
 import { positional } from '../core/named.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
 import { type BackwardCall, type BackwardRun, backward } from './backward.ts';
+import { edgeOf, nodeOf, requiresGrad } from './edge.ts';
 import { type GradientHook, hooksAt, type RemovableHandle, register, retainsGrad, type TensorHooks } from './hooks.ts';
 import { leadsTo } from './memory-scope.ts';
 import { isInference, mode } from './modes.ts';
 import type { Node } from './node.ts';
-import { edgeOf, nodeOf, requiresGrad } from './primitive.ts';
 
 declare module '../core/tensor.ts' {
   interface Tensor {

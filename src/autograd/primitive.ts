@@ -5,14 +5,14 @@
 import { isFloatingPoint } from '../core/dtype.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
-import { AccumulateGrad } from './accumulate.ts';
 import { amid, surroundings } from './around.ts';
+import { edgeOf, requiresGrad } from './edge.ts';
 import { leadsTo } from './memory-scope.ts';
 import { mode, unrecorded } from './modes.ts';
 import { mutation } from './mutation.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
 import { Packed, releasedError, type Saved, type SavedName, SavedTensor, save, savedNames } from './saved.ts';
-import { checkInPlace, moveRetaining, rebase, refreshView, viewOf } from './view.ts';
+import { checkInPlace, moveRetaining, rebase, viewOf } from './view.ts';
 
 /** An input: a tensor, or a number that stands for one. */
 export type Operand = Tensor | number;
@@ -85,27 +85,6 @@ export function primitiveOfSeveral<P = undefined>(
 export function withBatchRule<P>(operator: Primitive<P>, rule: NonNullable<Primitive<P>['batch']>): Primitive<P> {
   operator.batch = rule;
   return operator;
-}
-
-/** Whether a gradient with respect to `operand` may be asked for. */
-export function requiresGrad(operand: Operand): operand is Tensor {
-  if (typeof operand === 'number') return false;
-  if (operand._wantsGrad || operand._node !== null) return true;
-  // a view that was taken unrecorded is a leaf of its own
-  return operand._view !== null && requiresGrad(operand._view.base);
-}
-
-/** The node that made a tensor, brought up to date if it is a view whose base was written to. */
-export function nodeOf(tensor: Tensor): Node | null {
-  if (tensor._view !== null && tensor._view.version !== tensor.storage.version) refreshView(tensor);
-  return tensor._node;
-}
-
-/** Where the gradient with respect to a tensor goes, or null if it wants none. */
-export function edgeOf(operand: Operand): Edge | null {
-  if (!requiresGrad(operand)) return null;
-  operand._node = nodeOf(operand) ?? new AccumulateGrad(operand);
-  return { node: operand._node, nr: operand._outputNr };
 }
 
 const nothing: never[] = [];

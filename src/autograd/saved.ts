@@ -1,11 +1,11 @@
 /** Tensors that a node keeps for its backward, and the hooks that may keep something else in their place. */
+
 import { showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
-import { twin } from './lift.ts';
+import { edgeOf, requiresGrad, twin } from './edge.ts';
 import { scoped, unrecorded } from './modes.ts';
 import type { Edge, Node } from './node.ts';
-import { edgeOf, requiresGrad } from './primitive.ts';
 
 /** A tensor that was saved. */
 export interface Saved {

@@ -2,13 +2,14 @@
  * Views under in-place writes. A view shares its base's memory, so a write through it is a write to the base: the base's history
  * then goes through CopySlices, and every view of it finds its own history anew, as a strided view of the new base.
  */
+
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import { AccumulateGrad } from './accumulate.ts';
+import { edgeOf, requiresGrad } from './edge.ts';
 import { hooksAt, type TensorHooks } from './hooks.ts';
 import { enableGrad, mode } from './modes.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
-import { edgeOf, requiresGrad } from './primitive.ts';
 
 export interface ViewInfo {
   /** The tensor at the root: never a view itself. */

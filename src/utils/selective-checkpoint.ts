@@ -1,7 +1,8 @@
 /** Checkpoints that keep some results: torch.utils.checkpoint.create_selective_checkpoint_contexts. */
+
 import { type Around, operatorName, surround } from '../autograd/around.ts';
 import { engine } from '../autograd/current.ts';
-import { twin } from '../autograd/lift.ts';
+import { twin } from '../autograd/edge.ts';
 import { mode } from '../autograd/modes.ts';
 import { interpreter, type Operand, record } from '../autograd/primitive.ts';
 import { checkOptions } from '../core/options.ts';

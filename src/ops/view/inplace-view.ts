@@ -1,6 +1,6 @@
 /** Views taken in place: the tensor itself is read in another geometry from then on, and its memory is left alone. */
+import { requiresGrad } from '../../autograd/edge.ts';
 import { mode } from '../../autograd/modes.ts';
-import { requiresGrad } from '../../autograd/primitive.ts';
 import { checkInPlace } from '../../autograd/view.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import * as v from './view.ts';
