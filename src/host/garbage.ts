@@ -6,7 +6,6 @@ interface NodeModules {
   v8: { setFlagsFromString(flags: string): void };
   vm: {
     createContext(object: object, options: { microtaskMode: 'afterEvaluate' }): object;
-    runInNewContext(code: string): unknown;
     Script: new (code: string) => { runInContext(context: object): unknown };
   };
 }
@@ -27,14 +26,15 @@ function prepare(): Collector | null {
   const v8 = host?.getBuiltinModule?.('v8');
   const vm = host?.getBuiltinModule?.('vm');
   if (!v8 || !vm) return null;
+  let context: object;
   let gc: (options?: { type: 'minor' }) => void;
   try {
     v8.setFlagsFromString('--expose-gc');
-    gc = vm.runInNewContext('gc') as typeof gc;
+    context = vm.createContext({}, { microtaskMode: 'afterEvaluate' });
+    gc = new vm.Script('gc').runInContext(context) as typeof gc;
   } catch {
     return null; // a host that is Node in part
   }
-  const context = vm.createContext({}, { microtaskMode: 'afterEvaluate' });
   const script = new vm.Script('0');
   const checkpoint = (): void => void script.runInContext(context);
   const between = (collect: () => void) => (): void => {
