@@ -15,6 +15,8 @@ export class Flight {
   private readonly arena: Arena | null;
   /** How many gradients in flight lie in each storage. */
   private readonly uses = new Map<Storage, number>();
+  /** The storages of sums that were made here and nobody has seen yet, where they are too small to be the arena's. */
+  private readonly sums = new Set<Storage>();
 
   constructor(temporary: boolean) {
     this.arena = temporary ? new Arena() : null;
@@ -22,6 +24,7 @@ export class Flight {
 
   /** Runs a node and its hooks; the gradients of its inputs, of the shapes and dtypes that they have to be, are in flight until they land. */
   step(node: Node, gradients: Gradients, wanted: (input: number) => boolean): Gradients {
+    if (this.sums.size > 0) for (const gradient of gradients) if (gradient) this.sums.delete(gradient.storage);
     // code of users may keep what it is shown
     if (!this.arena || node.foreign) return fitted(node, withHooks(node, [...gradients], wanted));
     const { result, made } = this.arena.collect(() => fitted(node, node.apply(gradients, wanted)));
@@ -42,8 +45,13 @@ export class Flight {
       sum.add_(gradient);
       return;
     }
-    const total = this.arena ? this.arena.collect(() => sum.add(gradient)).result : sum.add(gradient);
+    if (!this.arena) {
+      sums[nr] = sum.add(gradient);
+      return;
+    }
+    const total = this.arena.collect(() => sum.add(gradient)).result;
     sums[nr] = total;
+    if (total.storage.array) this.sums.add(total.storage);
     this.use(total, 1);
     this.use(sum, -1);
   }
@@ -51,12 +59,15 @@ export class Flight {
   /** Whether nobody else reads or writes this gradient, so that it can be written to or given away. */
   isOurs(gradient: Tensor): boolean {
     const { storage } = gradient;
+    if (storage.array) return this.sums.has(storage);
     return this.arena?.owns(storage) === true && this.uses.get(storage) === 1 && storage.length === gradient.numel();
   }
 
   /** A gradient that may outlive the run. */
   keep(gradient: Tensor | null): Tensor | null {
-    if (gradient) this.arena?.handOver(gradient.storage);
+    if (!gradient) return null;
+    this.sums.delete(gradient.storage);
+    this.arena?.handOver(gradient.storage);
     return gradient;
   }
 
@@ -71,7 +82,7 @@ export class Flight {
 
   private use(gradient: Tensor, change: 1 | -1): void {
     const { storage } = gradient;
-    if (!this.arena?.owns(storage)) return;
+    if (storage.array || !this.arena?.owns(storage)) return;
     const uses = (this.uses.get(storage) ?? 0) + change;
     if (uses > 0) {
       this.uses.set(storage, uses);

@@ -328,7 +328,14 @@ function executeInPlace<P>(
     node.save([needed ? snapshot(self) : self, ...others], []);
   }
   mutation.scope?.beforeWrite(self.storage);
-  unrecorded(() => (write ? write() : self.copy_(primitive.forward(params, ...inputs) as Tensor)));
+  const grad = mode.grad;
+  mode.grad = false;
+  try {
+    if (write) write();
+    else self.copy_(primitive.forward(params, ...inputs) as Tensor);
+  } finally {
+    mode.grad = grad;
+  }
   self.storage.version++;
   if (node) {
     node.outputs.push({ shape: self.shape, dtype: self.dtype });

@@ -101,7 +101,7 @@ export class Pointwise implements Primitive<undefined> {
   /** Applies the operator and writes the result over the first operand. */
   callInPlace(self: Tensor, ...others: readonly (Tensor | Scalar)[]): Tensor {
     const rest = others.map(operand);
-    const inputs = [self, ...rest];
+    const inputs: Operand[] = [self, ...rest];
     const { compute, out } = this.dtypes(inputs);
     if (!canCast(out, self.dtype)) {
       throw new AdjointError('dtype', `result type ${out} can't be cast to the desired output type ${self.dtype}`);
@@ -115,10 +115,11 @@ export class Pointwise implements Primitive<undefined> {
     }
     return applyInPlace(this as Primitive<undefined>, undefined, self, rest, () => {
       // a kernel may overwrite what it reads only element by element
-      const safe = inputs.map((x) =>
-        x instanceof Tensor && x !== self && x.storage.shares(self.storage) ? x.clone() : x,
-      );
-      launchPointwise(this.code, safe, compute, self);
+      for (let k = 1; k < inputs.length; k++) {
+        const x = inputs[k];
+        if (x instanceof Tensor && x !== self && x.storage.shares(self.storage)) inputs[k] = x.clone();
+      }
+      launchPointwise(this.code, inputs, compute, self);
     });
   }
 
