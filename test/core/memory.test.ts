@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AdjointError } from '../../src/errors.ts';
-import { isMemoryDebugEnabled, ones, type Tensor, tensor, zeros } from '../../src/index.ts';
+import { empty, isMemoryDebugEnabled, memoryStats, ones, type Tensor, tensor, zeros } from '../../src/index.ts';
 import { usage } from '../../src/kernels/memory.ts';
 
 const megabyte = 2 ** 20;
@@ -68,6 +68,25 @@ test('a throw in the middle of a backward leaves nothing allocated for good', ()
     assert.throws(() => y.tanh().backward(x.detach()), /stop/);
   }
   assert.ok(usage.reserved - before < 300 * megabyte);
+});
+
+test('at the end of memory garbage is looked for once more before giving up', {
+  skip: isMemoryDebugEnabled() && 'it would fill gigabytes',
+}, () => {
+  const size = 2 ** 24;
+  const kept = Array.from({ length: 45 }, () => empty(size));
+  for (let i = 0; i < 60; i++) empty(size);
+  assert.equal(memoryStats().numOoms, 0);
+  assert.throws(
+    () => {
+      for (;;) kept.push(empty(size));
+    },
+    { code: 'memory', message: /^out of memory: tried to allocate 67108864 bytes .* of them are in use/ },
+  );
+  assert.equal(memoryStats().numOoms, 1);
+  assert.ok(kept.length > 60);
+  kept.length = 0;
+  assert.equal(empty(size).numel(), size);
 });
 
 test('too large a tensor is an error that says how much was asked for, and changes nothing', () => {
