@@ -89,6 +89,11 @@ The same of the fastest rounds, which other programs disturb least.
 ${table({ ...report, results: report.results.filter(({ unit }) => unit === 'seconds') }, 'minimum')}
 
 ${remarks(report)}While times were taken, other programs kept ${digits(report.disturbance)} of the ${cpus().length} cores busy.`);
+if (report.disturbance > 0.1) {
+  console.log(
+    'That is too much: libraries with threads suffer from it out of proportion. Repeat this on a quiet machine.',
+  );
+}
 mkdirSync(dirname(json), { recursive: true });
 const picture = json.replace(/(\.json)?$/, '.svg');
 writeFileSync(json, `${JSON.stringify(report, null, 1)}\n`);

@@ -84,9 +84,10 @@ export function show(value: number, unit: Result['unit']): string {
   return `${digits(value / size)} ${name}`;
 }
 
-/** Three digits, or as many as there are up to the third after the point. */
+/** Three digits; fewer of small values. */
 export function digits(value: number): string {
   if (value >= 99.95) return String(Number(value.toPrecision(3)));
+  if (value < 0.01) return String(Number(value.toPrecision(1)));
   return value.toFixed(value >= 9.995 ? 1 : value >= 0.1 ? 2 : 3);
 }
 

@@ -120,8 +120,8 @@ test('figures have three digits and a unit', () => {
   assert.equal(show(1.23456e-6, 'seconds'), '1.23 us');
   assert.equal(show(0.5e-9, 'seconds'), '0.50 ns');
   assert.equal(show(123456789, 'bytes'), '123 MB');
-  assert.deepEqual([0.001234, 0.0512, 0.5, 1, 9.999, 12.34, 99.99, 123.4, 12345].map(digits), [
-    '0.001',
+  assert.deepEqual([0.000371, 0.0512, 0.5, 1, 9.999, 12.34, 99.99, 123.4, 12345].map(digits), [
+    '0.0004',
     '0.051',
     '0.50',
     '1.00',
