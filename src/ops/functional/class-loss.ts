@@ -31,7 +31,10 @@ const NllLoss: Primitive<ClassLosses> = primitive<ClassLosses>(
     vjp(
       (g, { params: { reduction, total }, shapes: [shape] }, _, places, samples, factors) => {
         const share = reduction === 'none' ? g.take(samples) : reduction === 'mean' ? g.div(total) : g;
-        return filled(shape, 0, g.dtype).put(places, factors.mul(share));
+        const values = factors.mul(share);
+        const zeros = filled(shape, 0, g.dtype);
+        // zeros are the same for all examples of a batch, what is written is not
+        return values._lift ? zeros.put(places, values) : zeros.put_(places, values);
       },
       0,
       1,
