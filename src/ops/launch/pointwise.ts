@@ -18,92 +18,83 @@ export interface PointwiseCode {
   readonly kernels: Map<number, Kernel>;
 }
 
-/** The strides of an operand with one dimension. */
-const dense = [1];
-const still = [0];
-
 /** Computes an expression of the operands, as numbers of dtype `type`, into `out`, whose shape they broadcast to. */
 export function launchPointwise(code: PointwiseCode, operands: readonly Operand[], type: DType, out: Tensor): void {
-  const { shape } = out;
-  const n = numelOf(shape);
+  const n = numelOf(out.shape);
   if (n === 0) return;
-  const tensors: Tensor[] = [];
-  for (const x of operands) if (typeof x !== 'number') tensors.push(x);
-  tensors.push(out);
-  // The common case needs no folding: everything lies densely in the same order, or is a single element.
-  let simple = true;
-  for (const t of tensors) {
-    const count = numelOf(t.shape);
-    if (count !== 1 && !(count === n && isContiguous(t.shape, t.strides))) simple = false;
-  }
-  const loops = simple
-    ? { sizes: [n], strides: tensors.map((t) => (numelOf(t.shape) === 1 && n !== 1 ? still : dense)) }
-    : foldLoops(
-        shape,
-        tensors.map((t) => broadcastStrides(t.shape, t.strides, shape)),
-      );
-  run(code, operands, type, tensors, loops);
-}
-
-function run(
-  code: PointwiseCode,
-  operands: readonly Operand[],
-  type: DType,
-  tensors: readonly Tensor[],
-  { sizes, strides }: Loops,
-): void {
-  const inner = sizes.length - 1;
-  const out = tensors[tensors.length - 1];
-  const strideOf = (t: number): number => (inner < 0 ? 1 : strides[t][inner]);
-
+  const loops = liesDensely(operands, out, n) ? null : loopsOf(operands, out);
+  const inner = loops ? loops.sizes.length - 1 : 0;
+  /** How far operand number k, or the result after the last, moves along the innermost loop. */
+  const strideOf = (x: Tensor, k: number): number => {
+    if (loops === null) return numelOf(x.shape) === n ? 1 : 0;
+    return inner < 0 ? 1 : loops.strides[k][inner];
+  };
+  const count = operands.length;
   let key = codeOf[type];
-  let t = 0;
-  for (const x of operands) {
-    const tensor = typeof x !== 'number';
-    key = key * 32 + (tensor ? codeOf[x.dtype] * 4 + modeOf(strideOf(t++)) : parameter);
+  for (let k = 0; k < count; k++) {
+    const x = operands[k];
+    key = key * 32 + (typeof x === 'number' ? parameter : codeOf[x.dtype] * 4 + modeOf(strideOf(x, k)));
   }
-  key = key * 32 + codeOf[out.dtype] * 4 + modeOf(strideOf(t));
+  key = key * 32 + codeOf[out.dtype] * 4 + modeOf(strideOf(out, count));
   let kernel = code.kernels.get(key);
   if (!kernel) {
-    t = 0;
-    const kinds = operands.map((x) =>
-      typeof x === 'number' ? { type, mode: modes[parameter] } : { type: x.dtype, mode: modes[modeOf(strideOf(t++))] },
+    const kinds = operands.map((x, k) =>
+      typeof x === 'number' ? { type, mode: modes[parameter] } : { type: x.dtype, mode: modes[modeOf(strideOf(x, k))] },
     );
-    kernel = pointwiseKernel(code.root, type, kinds, { type: out.dtype, mode: modes[modeOf(strideOf(t))] });
+    kernel = pointwiseKernel(code.root, type, kinds, { type: out.dtype, mode: modes[modeOf(strideOf(out, count))] });
     code.kernels.set(key, kernel);
   }
 
   const words = heap.int32;
   const first = descriptor >> 2;
   let w = first;
-  words[w++] = inner < 0 ? 1 : sizes[inner];
+  words[w++] = loops === null ? n : inner < 0 ? 1 : loops.sizes[inner];
   words[w++] = Math.max(inner, 0);
-  t = 0;
-  for (const x of operands) {
+  for (let k = 0; k < count; k++, w += operandWords) {
+    const x = operands[k];
     if (typeof x === 'number') {
       heap.float64[w >> 1] = x;
     } else {
       words[w] = stage(x);
-      words[w + 1] = inner < 0 ? 0 : strides[t][inner] * bytesOf[x.dtype];
-      t++;
+      words[w + 1] = strideOf(x, k) * bytesOf[x.dtype];
     }
-    w += operandWords;
   }
   const address = stage(out);
   words[w] = address;
-  words[w + 1] = inner < 0 ? 0 : strides[t][inner] * bytesOf[out.dtype];
+  words[w + 1] = strideOf(out, count) * bytesOf[out.dtype];
   w += operandWords;
   let rows = 1;
-  for (let d = 0; d < inner; d++) {
-    words[w++] = sizes[d];
-    rows *= sizes[d];
-    t = 0;
-    for (const x of operands) words[w++] = typeof x === 'number' ? 0 : strides[t++][d] * bytesOf[x.dtype];
-    words[w++] = strides[t][d] * bytesOf[out.dtype];
+  for (let d = 0; loops !== null && d < inner; d++) {
+    words[w++] = loops.sizes[d];
+    rows *= loops.sizes[d];
+    for (let k = 0; k < count; k++) {
+      const x = operands[k];
+      words[w++] = typeof x === 'number' ? 0 : loops.strides[k][d] * bytesOf[x.dtype];
+    }
+    words[w++] = loops.strides[count][d] * bytesOf[out.dtype];
   }
   if (rows > 1) runUnits(kernel, descriptor, rows, words[first]);
   else runRow(kernel, operands);
   unstage(out, address);
+}
+
+/** The common case, which needs no folding: everything lies in row-major order without gaps, or is a single element. */
+function liesDensely(operands: readonly Operand[], out: Tensor, n: number): boolean {
+  if (!isContiguous(out.shape, out.strides)) return false;
+  for (let k = 0; k < operands.length; k++) {
+    const x = operands[k];
+    if (typeof x === 'number') continue;
+    const count = numelOf(x.shape);
+    if (count !== 1 && !(count === n && isContiguous(x.shape, x.strides))) return false;
+  }
+  return true;
+}
+
+/** The loops through the result; of operands that are numbers, the strides mean nothing. */
+function loopsOf(operands: readonly Operand[], out: Tensor): Loops {
+  const { shape } = out;
+  const strides = operands.map((x) => (typeof x === 'number' ? null : broadcastStrides(x.shape, x.strides, shape)));
+  return foldLoops(shape, [...strides.map((own) => own ?? out.strides), out.strides]);
 }
 
 /** Elements at whose multiples a row is split: whole lines of the cache for every dtype. */
