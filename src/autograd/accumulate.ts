@@ -13,7 +13,7 @@ export class AccumulateGrad extends Node {
   constructor(variable: Tensor) {
     super([]);
     this.variable = variable;
-    this.outputs.push({ shape: variable.shape, dtype: variable.dtype });
+    this.setOutputs([variable]);
   }
 
   name(): string {

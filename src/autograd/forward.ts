@@ -190,7 +190,7 @@ function pushForward(
     primals,
     tangents.map((t) => (t ? sink : null)),
   );
-  for (const { shape, dtype } of results) node.outputs.push({ shape, dtype });
+  node.setOutputs(results);
   const values = results.map(twin);
   node.save(primals, values);
   if (primitive.diagonal) {
@@ -207,7 +207,7 @@ function pushForward(
 /** A tensor with respect to which a computation is differentiated, and never anything outside of it. */
 function variable(x: Tensor): Tensor {
   const node = new Sink([]);
-  node.outputs.push({ shape: x.shape, dtype: x.dtype });
+  node.setOutputs([x]);
   x._node = node;
   return x;
 }

@@ -101,7 +101,7 @@ class Argument extends Node {
 
   constructor(of: Tensor) {
     super([edgeOf(of)]);
-    this.outputs.push({ shape: of.shape, dtype: of.dtype });
+    this.setOutputs([of]);
   }
 
   name(): string {

@@ -343,8 +343,8 @@ class FunctionNode extends Node {
     const { application } = this;
     const { dirty } = application;
     const sealed = results.filter((y) => application.isDifferentiable(y)).length > 1 ? 'several' : 'custom';
+    this.outputs = results.map((y) => (y instanceof Tensor ? { shape: y.shape, dtype: y.dtype } : noTensor));
     return results.map((result, nr) => {
-      this.outputs.push(result instanceof Tensor ? { shape: result.shape, dtype: result.dtype } : noTensor);
       if (!application.isDifferentiable(result)) return detached(result, inputs, dirty);
       if (dirty.includes(result) && inputs.includes(result)) {
         this.rewrite(result, nr, inputs.indexOf(result), results.length);
@@ -497,7 +497,8 @@ export function onceDifferentiable<C, G extends readonly (Tensor | null)[], R>(
       if (!(value instanceof Tensor)) return value;
       const g = value.detach();
       g._node = node;
-      g._outputNr = node.outputs.push({ shape: g.shape, dtype: g.dtype }) - 1;
+      g._outputNr = node.outputs.length;
+      node.setOutputs([...node.outputs, g]);
       return g;
     };
     return (Array.isArray(returned) ? returned.map(marked) : marked(returned)) as R;

@@ -149,7 +149,7 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
       const node = this._node ?? resting.get(this) ?? new AccumulateGrad(this);
       if (requiresGrad(this)) this._node = node;
       else resting.set(this, node);
-      node.outputs[0] = { shape: this.shape, dtype: dtype ?? this.dtype, anyDtype: dtype === null };
+      node.outputs = [{ shape: this.shape, dtype: dtype ?? this.dtype, anyDtype: dtype === null }];
     },
   },
   gradFn: {
@@ -215,7 +215,7 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
       // gradients that arrive from now on look like the new data, unless their dtype was set
       if (this._node instanceof AccumulateGrad) {
         const [before] = this._node.outputs;
-        this._node.outputs[0] = { ...before, shape, dtype: before.dtype === this.dtype ? dtype : before.dtype };
+        this._node.outputs = [{ ...before, shape, dtype: before.dtype === this.dtype ? dtype : before.dtype }];
       }
       Object.assign(this, { dtype, storage: source.storage.succeeding(before), shape, strides, offset });
       leadsTo(before, this);

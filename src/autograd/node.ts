@@ -37,6 +37,7 @@ export interface Metadata {
 export type Gradients = readonly (Tensor | null)[];
 
 let nodes = 0;
+const nothing: readonly Metadata[] = [];
 
 /** How many there are so far: the number of the next one. */
 export const recorded = (): number => nodes;
@@ -50,7 +51,7 @@ export abstract class Node {
   readonly sequence: number;
   readonly edges: readonly (Edge | null)[];
   /** One for each output of the step. */
-  readonly outputs: Metadata[] = [];
+  outputs: readonly Metadata[] = nothing;
   /** The hooks of tensors that are outputs of this step. */
   tensorHooks: Map<number, TensorHooks> | null = null;
   /** Called before and after the gradients are computed. */
@@ -65,6 +66,11 @@ export abstract class Node {
     this.sequence = nodes++;
     this.edges = edges;
     if (anomaly.enabled) noteOrigin(this, new.target);
+  }
+
+  /** Says what its outputs look like: like these. */
+  setOutputs(like: readonly Metadata[]): void {
+    this.outputs = like.map(({ shape, dtype }) => ({ shape, dtype }));
   }
 
   /** The name as PyTorch gives it: `AddBackward0`. */

@@ -283,9 +283,9 @@ export function record<P>(
 
 /** Makes `results` the outputs of `node`; those of integer dtypes are no part of the graph. */
 export function attach(node: Node, results: readonly Tensor[]): void {
+  node.setOutputs(results);
   for (let nr = 0; nr < results.length; nr++) {
     const r = results[nr];
-    node.outputs.push({ shape: r.shape, dtype: r.dtype });
     if (!isFloatingPoint(r.dtype)) continue;
     r._node = node;
     r._outputNr = nr;
@@ -338,7 +338,7 @@ function executeInPlace<P>(
   }
   self.storage.version++;
   if (node) {
-    node.outputs.push({ shape: self.shape, dtype: self.dtype });
+    node.setOutputs([self]);
     rewrite(self, { node, nr: 0 }, 0);
     node.save([], [self]);
   }

@@ -115,7 +115,7 @@ export function rebase(self: Tensor, write: Edge, input: number): void {
   }
   const { base } = view;
   const copy = new CopySlices(edgeOf(base), write.node, input, geometry(base), geometry(self));
-  copy.outputs.push({ shape: base.shape, dtype: base.dtype });
+  copy.setOutputs([base]);
   const before = base._node?.tensorHooks?.get(base._outputNr);
   base._node = copy;
   base._outputNr = 0;
