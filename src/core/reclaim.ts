@@ -3,8 +3,8 @@
  *
  * Where the host makes garbage collections on demand, a weak reference to each storage tells that it is gone. Dead ones are swept up when
  * memory is about to grow for what may be garbage, in the midst of a loop that never yields if need be.
- * Elsewhere a registry of finalizers tells when the event loop turns. The host does not know how much memory hangs on its objects; it
- * is shown buffers of the same size in passing, so that it looks for garbage as often as it should.
+ * Elsewhere a registry of finalizers tells when the event loop turns. The host does not know how much memory hangs on a storage; so that it
+ * looks for garbage as often as it should, storages refer to buffers of about the same size in all, which nobody writes to.
  */
 import { collector } from '../host/garbage.ts';
 import { onPressure, release, usage } from '../kernels/memory.ts';
@@ -48,12 +48,22 @@ export const sweeps = { count: 0 };
 const between = 1024;
 let untilCheckpoint = between;
 
-/** The host is shown this much at a time of what was allocated. */
-const shownBytes = 4 * megabyte;
-let unshown = 0;
+/** Storages that were made one after the other share a buffer of this size; a larger one has one to itself. */
+const weightBytes = 4 * megabyte;
+let weight: ArrayBuffer | null = null;
+let weighed = weightBytes;
+
+function weightFor(bytes: number): ArrayBuffer | null {
+  weighed += bytes;
+  if (weighed > weightBytes) {
+    weight = new ArrayBuffer(weightBytes);
+    weighed = bytes;
+  }
+  return weight;
+}
 
 /** Has `owner` watched: once it is garbage, the block at `address` is released. */
-export function track(owner: object, address: number, bytes: number): void {
+export function track(owner: { weight: ArrayBuffer | null }, address: number, bytes: number): void {
   const host = collector();
   if (host) {
     tracked.push(new Tracked(owner, address, bytes));
@@ -62,10 +72,7 @@ export function track(owner: object, address: number, bytes: number): void {
     host.checkpoint();
   } else {
     registry.register(owner, { address, bytes });
-    unshown += bytes;
-    if (unshown < shownBytes) return;
-    new ArrayBuffer(shownBytes);
-    unshown = 0;
+    owner.weight = weightFor(bytes);
   }
 }
 

@@ -38,6 +38,9 @@ export class Storage {
   /** Keeps the memory alive that this storage shares under a version counter of its own. */
   private readonly owner: Storage | null;
 
+  /** What shows the host how much memory it is, where the host has to be shown (see reclaim.ts). */
+  weight: ArrayBuffer | null = null;
+
   private constructor(
     dtype: ElementType,
     length: number,
