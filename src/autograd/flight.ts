@@ -51,7 +51,7 @@ export class Flight {
     }
     const total = this.arena.collect(() => sum.add(gradient)).result;
     sums[nr] = total;
-    if (total.storage.array) this.sums.add(total.storage);
+    if (total.storage.address === 0) this.sums.add(total.storage);
     this.use(total, 1);
     this.use(sum, -1);
   }
@@ -59,7 +59,7 @@ export class Flight {
   /** Whether nobody else reads or writes this gradient, so that it can be written to or given away. */
   isOurs(gradient: Tensor): boolean {
     const { storage } = gradient;
-    if (storage.array) return this.sums.has(storage);
+    if (storage.address === 0) return this.sums.has(storage);
     return this.arena?.owns(storage) === true && this.uses.get(storage) === 1 && storage.length === gradient.numel();
   }
 
@@ -82,7 +82,7 @@ export class Flight {
 
   private use(gradient: Tensor, change: 1 | -1): void {
     const { storage } = gradient;
-    if (storage.array || !this.arena?.owns(storage)) return;
+    if (storage.address === 0 || !this.arena?.owns(storage)) return;
     const uses = (this.uses.get(storage) ?? 0) + change;
     if (uses > 0) {
       this.uses.set(storage, uses);

@@ -1,12 +1,12 @@
 /**
- * The memory behind tensors. A storage of at most 64 bytes is a typed array on the JavaScript heap, which costs nothing to track and to
- * collect. A larger one is a block of linear memory, given back when its Storage object has died (see reclaim.ts).
+ * The memory behind tensors. A storage of at most 64 bytes lives on the JavaScript heap, where it costs nothing to track and to collect: as a
+ * typed array, or a single element as a number for as long as only kernels ask for it. A larger one is a block of linear memory, given back when its Storage object has died (see reclaim.ts).
  */
 import { AdjointError } from '../errors.ts';
 import { arrayOf, bytesOf, type ElementType, type TypedArray } from '../kernels/element.ts';
 import { allocate, heap, outOfMemory, release, slotBytes } from '../kernels/memory.ts';
 import { mode } from './mode.ts';
-import { poison } from './poison.ts';
+import { isMemoryDebugEnabled, poison } from './poison.ts';
 import { track } from './reclaim.ts';
 
 /** Addresses out of bounds: of what has no elements, and of what has none any more because its scope has ended. */
@@ -26,10 +26,11 @@ export class Storage {
 
   readonly dtype: ElementType;
   readonly length: number;
-  /** Its address in linear memory; 0 if the elements are in `array`; out of bounds if there are none (any more). */
+  /** Its address in linear memory; 0 if it lives on the JavaScript heap; out of bounds if there are no elements (any more). */
   address: number;
-  /** The elements themselves, if they are few. */
+  /** The elements on the JavaScript heap, unless `value` is the only one. */
   array: TypedArray | null;
+  value = 0;
   private writes = 0;
   /** Where the writes are counted if other storages count theirs there as well. */
   private counter: { writes: number } | null = null;
@@ -60,8 +61,8 @@ export class Storage {
   static allocate(dtype: ElementType, length: number): Storage {
     const bytes = length * bytesOf[dtype];
     if (bytes <= slotBytes) {
-      const array = new arrayOf[dtype](length);
-      poison(array);
+      const array = length === 1 && dtype !== 'int64' && !isMemoryDebugEnabled() ? null : new arrayOf[dtype](length);
+      if (array) poison(array);
       const storage = new Storage(dtype, length, 0, array, null);
       Storage.scope?.adopt(storage);
       return storage;
@@ -108,6 +109,7 @@ export class Storage {
 
   /** The same memory under another version counter: writes to one are not seen as changes of the other. */
   alias(): Storage {
+    if (this.address === 0) this.elements();
     const alias = new Storage(this.dtype, this.length, this.address, this.array, this.owner ?? this);
     Storage.scope?.adopt(alias);
     return alias;
@@ -123,6 +125,11 @@ export class Storage {
   /** The elements, to read or write at once: the next allocation may move linear memory. */
   elements(): TypedArray {
     if (this.array) return this.array;
+    if (this.address === 0) {
+      this.array = new arrayOf[this.dtype](1);
+      this.array[0] = this.value;
+      return this.array;
+    }
     if (this.address === ended) {
       throw new AdjointError(
         'memory',
@@ -144,6 +151,8 @@ export class Storage {
 
   /** Whether both lie in the same memory. */
   shares(other: Storage): boolean {
-    return this.array ? this.array === other.array : this.address === other.address;
+    // a number has no alias
+    if (this.address === 0) return this.array ? this.array === other.array : this === other;
+    return this.address === other.address;
   }
 }

@@ -9,7 +9,7 @@ let usedSlots = 0;
 export function stage(t: Tensor): number {
   const { storage } = t;
   const size = bytesOf[t.dtype];
-  if (storage.array === null) {
+  if (storage.address !== 0) {
     if (storage.address < 0) {
       usedSlots = 0;
       storage.elements(); // says why there are none
@@ -20,16 +20,19 @@ export function stage(t: Tensor): number {
   const { array } = storage;
   const view = heap[t.dtype] as Float64Array;
   const first = address / size;
-  for (let i = 0; i < array.length; i++) view[first + i] = array[i] as number;
+  if (array === null) view[first] = storage.value;
+  else for (let i = 0; i < array.length; i++) view[first + i] = array[i] as number;
   return address + t.offset * size;
 }
 
 /** Copies a result out of its slot, if it has one, and frees all slots. */
 export function unstage(t: Tensor, address: number): void {
   usedSlots = 0;
-  const { array } = t.storage;
-  if (array === null) return;
+  const { storage } = t;
+  if (storage.address !== 0) return;
+  const { array } = storage;
   const view = heap[t.dtype] as Float64Array;
   const first = address / bytesOf[t.dtype] - t.offset;
-  for (let i = 0; i < array.length; i++) array[i] = view[first + i];
+  if (array === null) storage.value = view[first];
+  else for (let i = 0; i < array.length; i++) array[i] = view[first + i];
 }
