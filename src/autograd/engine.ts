@@ -19,7 +19,7 @@ import type { Edge, Node } from './node.ts';
 import { interpreter } from './primitive.ts';
 import { profiler } from './recorder.ts';
 
-export interface BackwardOptions {
+interface BackwardOptions {
   /** Keep what the graph saved, to run through it again. */
   readonly retainGraph: boolean;
   /** Record the backward itself, to differentiate it in turn. */
@@ -47,10 +47,6 @@ class ReadyQueue {
 
   get size(): number {
     return this.heap.length;
-  }
-
-  has(task: Task): boolean {
-    return this.heap.includes(task);
   }
 
   push(task: Task): void {
@@ -86,6 +82,160 @@ class ReadyQueue {
   }
 }
 
+/** What is left of the gradients of a node that has run. */
+const landed: (Tensor | null)[] = [];
+
+/** One run through a graph. */
+class Backward implements Run {
+  node: Node | null = null;
+  private readonly options: BackwardOptions;
+  /** One for each node that is reached. */
+  private readonly tasks: Task[] = [];
+  private readonly ready = new ReadyQueue();
+  private readonly flight: Flight;
+  /** The gradients that have arrived at `options.inputs`. */
+  private readonly captured: (Tensor | null)[];
+  /** The leaves whose gradients are to be added to theirs when everything has run. */
+  private readonly leaves: Task[] = [];
+  /** The tensors that keep their gradients although they are no leaves, with these. */
+  private readonly retained: [Tensor, Tensor][] = [];
+
+  constructor(options: BackwardOptions) {
+    this.options = options;
+    this.captured = options.inputs.map(() => null);
+    this.flight = new Flight(!options.createGraph && interpreter.current === null);
+  }
+
+  wants({ task }: Node): boolean {
+    return task?.run === this && task.wanted;
+  }
+
+  run(roots: readonly Edge[], seeds: readonly Tensor[]): (Tensor | null)[] {
+    const outer = engine.run;
+    const before = { ...mode };
+    engine.run = this;
+    try {
+      this.explore(roots);
+      mode.grad = this.options.createGraph;
+      for (const [i, { node, nr }] of roots.entries()) this.flight.add((node.task as Task).gradients, nr, seeds[i]);
+      for (const task of new Set(roots.map(({ node }) => node.task as Task)))
+        if (task.missing === 0) this.ready.push(task);
+      while (this.ready.size > 0) this.turn(this.ready.pop());
+      this.finish();
+    } catch (error) {
+      if (anomaly.enabled && this.node) blame(this.node, error);
+      throw error;
+    } finally {
+      engine.run = outer;
+      Object.assign(mode, before);
+      for (const { node, outer } of this.tasks) node.task = outer;
+      this.flight.end();
+    }
+    return this.captured;
+  }
+
+  /** Finds the nodes that will be reached, how many gradients each is to wait for, and which lead to where gradients are wanted. */
+  private explore(roots: readonly Edge[]): void {
+    const { tasks } = this;
+    const { inputs, accumulate } = this.options;
+    for (const { node } of roots) this.taskOf(node);
+    // the list of tasks is the queue as well
+    for (let i = 0; i < tasks.length; i++) {
+      for (const edge of tasks[i].node.edges) if (edge) this.taskOf(edge.node).missing++;
+    }
+    for (const [i, { node }] of inputs.entries()) {
+      const { task } = node;
+      if (task?.run !== this) continue;
+      task.captures = [...task.captures, i];
+      task.needed = accumulate;
+    }
+    if (inputs.length > 0) markNeeded(tasks, inputs);
+  }
+
+  private taskOf(node: Node): Task {
+    const known = node.task;
+    if (known?.run === this) return known;
+    const task = new Task(this, node, this.options.inputs.length === 0);
+    this.tasks.push(task);
+    return task;
+  }
+
+  /** The turn of a node, at which all gradients have arrived. */
+  private turn(task: Task): void {
+    const { flight } = this;
+    const { node, gradients, needed } = task;
+    this.node = node;
+    // a hook may have left it switched
+    mode.grad = this.options.createGraph;
+    if (node.foreign) for (const gradient of gradients) flight.keep(gradient);
+    if (node.tensorHooks && task.wanted) runTensorHooks(node, gradients, this.retained);
+    for (const i of task.captures) this.captured[i] = flight.keep(gradients[this.options.inputs[i].nr]);
+    if (needed && node.preHooks) runPreHooks(node, gradients);
+    if (needed && node instanceof AccumulateGrad) {
+      if (!node.awaited) {
+        this.leaves.push(task);
+        return;
+      }
+      this.accumulate(task);
+      node.runPostHooks(gradients);
+      return;
+    }
+    if (needed) this.send(node, gradients);
+    flight.land(gradients);
+    task.gradients = landed;
+    for (const edge of node.edges) {
+      const next = edge?.node.task;
+      if (next && --next.missing === 0) this.ready.push(next);
+    }
+  }
+
+  /** Runs a node, and sends the gradients that it computes along its edges. */
+  private send(node: Node, gradients: (Tensor | null)[]): void {
+    const { flight, wanted } = this;
+    const { edges } = node;
+    const results = profiler.recorder
+      ? profiler.recorder.turn(node, gradients, () => flight.step(node, gradients, wanted))
+      : flight.step(node, gradients, wanted);
+    if (anomaly.enabled && anomaly.checkNan) checkNan(node, results);
+    for (let k = 0; k < edges.length; k++) {
+      const edge = edges[k];
+      const gradient = results[k];
+      if (edge && gradient) flight.add((edge.node.task as Task).gradients, edge.nr, gradient);
+    }
+    flight.land(results);
+  }
+
+  /** Whether input k of the node whose turn it is wants a gradient. */
+  private readonly wanted = (k: number): boolean => {
+    const edge = (this.node as Node).edges[k];
+    return edge !== null && (edge.node.task as Task).wanted;
+  };
+
+  /** Adds the gradient of a leaf to its `grad`. */
+  private accumulate({ node, gradients }: Task): void {
+    const { flight } = this;
+    this.node = node;
+    const add = (): void => (node as AccumulateGrad).accumulate(gradients[0], flight);
+    if (profiler.recorder) profiler.recorder.turn(node, gradients, add);
+    else add();
+    flight.land(gradients);
+  }
+
+  /** When everything has run. */
+  private finish(): void {
+    const { allowUnused, retainGraph, createGraph } = this.options;
+    this.node = null;
+    mode.grad = createGraph;
+    if (!allowUnused) checkUsed(this.captured);
+    if (!retainGraph) for (const { node, needed } of this.tasks) if (needed) node.release();
+    for (const [tensor, gradient] of this.retained) {
+      tensor._grad = tensor._grad ? tensor._grad.add(gradient) : gradient.clone();
+      leadsTo(tensor.storage, tensor);
+    }
+    for (const leaf of this.leaves) this.accumulate(leaf);
+  }
+}
+
 /**
  * Runs a graph backward from `roots`, at which the gradients are `seeds`.
  * @returns the gradient at each of `options.inputs` (null where none arrived), or nothing if they went to the leaves
@@ -95,121 +245,7 @@ export function runBackward(
   seeds: readonly Tensor[],
   options: BackwardOptions,
 ): (Tensor | null)[] {
-  const { inputs, accumulate, createGraph } = options;
-  const run: Run = {
-    node: null,
-    wants: ({ task }) => task?.run === run && task.wanted,
-  };
-  const tasks = explore(run, roots, inputs, accumulate);
-  const captured: (Tensor | null)[] = inputs.map(() => null);
-  const reached: Task[] = [];
-  const retained: [Tensor, Tensor][] = [];
-  const flight = new Flight(!createGraph && interpreter.current === null);
-  const ready = new ReadyQueue();
-  /** Whether input k of the node whose turn it is wants a gradient. */
-  const wanted = (k: number): boolean => {
-    const edge = (run.node as Node).edges[k];
-    return edge !== null && (edge.node.task as Task).wanted;
-  };
-  const arrive = ({ node, gradients }: Task): void => {
-    run.node = node;
-    const end = profiler.recorder?.turn(node, gradients);
-    (node as AccumulateGrad).accumulate(gradients[0], flight);
-    end?.();
-    flight.land(gradients);
-  };
-  const outer = engine.run;
-  const recording = mode.grad;
-  engine.run = run;
-  mode.grad = createGraph;
-  try {
-    for (const [i, { node, nr }] of roots.entries()) flight.add((node.task as Task).gradients, nr, seeds[i]);
-    for (const { node } of roots) {
-      const task = node.task as Task;
-      if (task.missing === 0 && !ready.has(task)) ready.push(task);
-    }
-    while (ready.size > 0) {
-      const task = ready.pop();
-      const { node, gradients, needed } = task;
-      const { edges } = node;
-      run.node = node;
-      if (node.foreign) for (const gradient of gradients) flight.keep(gradient);
-      if (node.tensorHooks && task.wanted) runTensorHooks(node, gradients, retained);
-      for (const i of task.captures) captured[i] = flight.keep(gradients[inputs[i].nr]);
-      if (needed && node.preHooks) runPreHooks(node, gradients);
-      if (needed && node instanceof AccumulateGrad) {
-        if (node.awaited) {
-          arrive(task);
-          node.runPostHooks(gradients);
-        } else reached.push(task);
-        continue;
-      }
-      if (needed) {
-        const end = profiler.recorder?.turn(node, gradients);
-        const results = flight.step(node, gradients, wanted);
-        end?.();
-        if (anomaly.enabled && anomaly.checkNan) checkNan(node, results);
-        for (let k = 0; k < edges.length; k++) {
-          const edge = edges[k];
-          const gradient = results[k];
-          if (edge && gradient) flight.add((edge.node.task as Task).gradients, edge.nr, gradient);
-        }
-        flight.land(results);
-      }
-      flight.land(gradients);
-      task.gradients = landed;
-      for (const edge of edges) {
-        const next = edge?.node.task;
-        if (next && --next.missing === 0) ready.push(next);
-      }
-    }
-    run.node = null;
-    if (!options.allowUnused) checkUsed(captured);
-    if (!options.retainGraph) for (const { node, needed } of tasks) if (needed) node.release();
-    for (const [tensor, gradient] of retained) {
-      tensor._grad = tensor._grad ? tensor._grad.add(gradient) : gradient.clone();
-      leadsTo(tensor.storage, tensor);
-    }
-    for (const leaf of reached) arrive(leaf);
-  } catch (error) {
-    if (anomaly.enabled && run.node) blame(run.node, error);
-    throw error;
-  } finally {
-    engine.run = outer;
-    mode.grad = recording;
-    flight.end();
-    for (const { node, outer } of tasks) node.task = outer;
-  }
-  return captured;
-}
-
-/** What is left of the gradients of a node that has run. */
-const landed: (Tensor | null)[] = [];
-
-/** Finds the nodes that a run will reach, how many gradients each is to wait for, and which lead to where gradients are wanted. */
-function explore(run: Run, roots: readonly Edge[], inputs: readonly Edge[], accumulate: boolean): Task[] {
-  const everywhere = inputs.length === 0;
-  const tasks: Task[] = [];
-  const taskOf = (node: Node): Task => {
-    const known = node.task;
-    if (known?.run === run) return known;
-    const task = new Task(run, node, everywhere);
-    tasks.push(task);
-    return task;
-  };
-  for (const { node } of roots) taskOf(node);
-  // the list of tasks is the queue as well
-  for (let i = 0; i < tasks.length; i++) {
-    for (const edge of tasks[i].node.edges) if (edge) taskOf(edge.node).missing++;
-  }
-  for (const [i, { node }] of inputs.entries()) {
-    const { task } = node;
-    if (task?.run !== run) continue;
-    task.captures = [...task.captures, i];
-    task.needed = accumulate;
-  }
-  if (!everywhere) markNeeded(tasks, inputs);
-  return tasks;
+  return new Backward(options).run(roots, seeds);
 }
 
 /** Marks every node from which one of `inputs` is reached. */
@@ -235,7 +271,7 @@ function markNeeded(tasks: readonly Task[], inputs: readonly Edge[]): void {
 
 /** Lets the hooks of the tensors that a node made see and change the gradients that have arrived; those that they register wait for the next run. */
 function runTensorHooks(node: Node, gradients: (Tensor | null)[], retained: [Tensor, Tensor][]): void {
-  for (const [nr, own] of node.tensorHooks as Map<number, TensorHooks>) {
+  for (const [nr, own] of [...(node.tensorHooks as Map<number, TensorHooks>)]) {
     for (const hook of [...own.hooks]) {
       const gradient = gradients[nr];
       gradients[nr] = replacement(hook(gradient as Tensor), gradient) ?? gradient;

@@ -7,15 +7,14 @@
 
 import { filled, zerosLike } from '../core/creation.ts';
 import { isFloatingPoint } from '../core/dtype.ts';
-import { checkOptions } from '../core/options.ts';
 import { sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { grad } from './backward.ts';
 import { edgeOf, requiresGrad, twin } from './edge.ts';
 import { inOrderOf, sameOrder } from './layout.ts';
-import { type Draw, enter, isOpen, Level, Lift, leave, liftOf, overwrite } from './lift.ts';
-import { enableGrad, mode, scoped } from './modes.ts';
+import { type Draw, isOpen, Level, Lift, liftOf, overwrite } from './lift.ts';
+import { enableGrad, mode } from './modes.ts';
 import { type Edge, Node } from './node.ts';
 import { type Operand, OperatorNode, type Primitive, record, run } from './primitive.ts';
 import { viewOf } from './view.ts';
@@ -53,7 +52,7 @@ export class Dual extends Lift {
   }
 
   override get shown(): Tensor | null {
-    return isOpen(this) ? this.tangent : null;
+    return isOpen(this.level) ? this.tangent : null;
   }
 
   override ofView({ shape, strides, offset }: Tensor, base: Tensor): Dual {
@@ -245,98 +244,7 @@ function transpose(
   });
 }
 
-let current: DualLevel | null = null;
-
-/**
- * Opens the level at which `makeDual` lifts tensors, for as long as `callback` runs; without a callback, until the returned guard is
- * disposed of (torch.autograd.forward_ad.dual_level).
- * @throws if a level is open already
- */
-export function dualLevel<T>(callback: () => T): T;
-export function dualLevel(): Disposable;
-export function dualLevel<T>(callback?: () => T): T | Disposable {
-  return scoped(
-    () => {
-      openLevel();
-      return closeLevel;
-    },
-    callback as () => T,
-  );
-}
-
-function openLevel(): void {
-  if (current) {
-    throw new AdjointError(
-      'autograd',
-      'Nested forward mode AD is not supported at the moment. If you are seeing this error, please nest func.jvp instead',
-    );
-  }
-  const level = new DualLevel();
-  enter(level);
-  current = level;
-}
-
-function closeLevel(): void {
-  if (!current) throw new AdjointError('autograd', 'Trying to exit a dual level but no level exists');
-  leave(current);
-  current = null;
-}
-
-/**
- * Opens the level at which `makeDual` lifts tensors, until `exitDualLevel` (torch.autograd.forward_ad.enter_dual_level). `dualLevel` closes it
- * of itself.
- * @returns its number, which is 0: there is one at most
- * @throws if a level is open already
- */
-export function enterDualLevel(): number {
-  openLevel();
-  return 0;
-}
-
-/**
- * Closes the level that `enterDualLevel` has opened (torch.autograd.forward_ad.exit_dual_level). What was dual there is an ordinary tensor again.
- * @param options the number of the level, which can only be the last one opened
- * @throws if there is no such level
- */
-export function exitDualLevel(options: { level?: number | null } = {}): void {
-  checkOptions('exitDualLevel', options, ['level']);
-  if ((options.level ?? 0) !== 0) {
-    throw new AdjointError(
-      'argument',
-      `Trying to exit a dual level that was not the last one that was created: expected 0, got ${show(options.level)}`,
-    );
-  }
-  closeLevel();
-}
-
-/**
- * A tensor of value `tensor` whose derivative is `tangent`, of the same shape and dtype (torch.autograd.forward_ad.make_dual).
- * @throws outside of a dual level, or if the tangent does not fit
- */
-export function makeDual(tensor: Tensor, tangent: Tensor): Tensor {
-  if (!current) {
-    throw new AdjointError(
-      'autograd',
-      'Trying to create a dual Tensor for forward AD but no level exists, make sure to open a dualLevel() first (or enterDualLevel()).',
-    );
-  }
-  checkTangent(tensor, tangent);
-  if (current.lower(tensor).tangent) {
-    throw new AdjointError(
-      'autograd',
-      'Making a dual Tensor based on a Tensor that already has a forward gradient at the same level is not supported',
-    );
-  }
-  if (current.lower(tangent).tangent) {
-    throw new AdjointError(
-      'autograd',
-      'Setting a forward grad that itself has a forward gradient at the same level is not supported',
-    );
-  }
-  return current.lift(tensor, tangent);
-}
-
-/** @internal Throws unless `tangent` can be the tangent of `tensor`. */
+/** Throws unless `tangent` can be the tangent of `tensor`. */
 export function checkTangent(tensor: Tensor, tangent: Tensor): void {
   for (const [what, x] of [
     ['primal', tensor],
@@ -362,11 +270,4 @@ export function checkTangent(tensor: Tensor, tangent: Tensor): void {
       `Expected the tangent to have the dtype of the primal, ${tensor.dtype}, but got ${tangent.dtype}`,
     );
   }
-}
-
-/** The value of a tensor and its tangent, null if it has none (torch.autograd.forward_ad.unpack_dual). */
-export function unpackDual(tensor: Tensor): { primal: Tensor; tangent: Tensor | null } {
-  if (!(tensor instanceof Tensor))
-    throw new AdjointError('argument', `unpackDual: expected a Tensor, got ${show(tensor)}`);
-  return current ? current.unpack(tensor) : { primal: tensor, tangent: null };
 }

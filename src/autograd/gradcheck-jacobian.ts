@@ -10,7 +10,7 @@ import { numelOf, type Shape, sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { grad } from './backward.ts';
-import { dualLevel, makeDual, unpackDual } from './forward.ts';
+import { dualLevel, makeDual, unpackDual } from './forward-ad.ts';
 
 /** What a checked function may return: a tensor, an array of tensors, or an object of them. */
 export type Results = Tensor | readonly Tensor[] | object;

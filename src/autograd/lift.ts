@@ -81,16 +81,17 @@ const open: Level[] = [];
 /** The transforms under way, the outermost first. */
 export const underWay = (): readonly Level[] => open;
 
-/** Whether the transform that a lift belongs to is under way. */
-export const isOpen = (lift: Lift | null | undefined): lift is Lift => !!lift && open[lift.level.depth] === lift.level;
+/** Whether a transform is under way. */
+export const isOpen = (level: Level): boolean => open[level.depth] === level;
 
 /** What a tensor stands for, null if for itself: what has escaped from a transform that is over is an ordinary tensor again. */
 export function liftOf(x: Tensor): Lift | null {
-  const own = isOpen(x._lift) ? x._lift : null;
+  const own = x._lift !== null && isOpen(x._lift.level) ? x._lift : null;
   const view = x._view;
-  if (view === null || view.opaque || !isOpen(view.base._lift)) return own;
-  if (own && own.level.depth >= view.base._lift.level.depth) return own;
-  const lift = view.base._lift.ofView(x, view.base);
+  if (view === null || view.opaque) return own;
+  const whole = view.base._lift;
+  if (whole === null || !isOpen(whole.level) || (own && own.level.depth >= whole.level.depth)) return own;
+  const lift = whole.ofView(x, view.base);
   if (lift) x._lift = lift;
   return lift ?? own;
 }
@@ -152,13 +153,13 @@ const lifting: Interpreter = {
   write: writeLifted,
 };
 
-/** Runs `work` at a level. */
+/** Runs `work` at a level, and closes it with those inside that `work` has left open. */
 export function at<L extends Level, T>(level: L, work: (level: L) => T): T {
   enter(level);
   try {
     return work(level);
   } finally {
-    leave(level);
+    close(level);
   }
 }
 
@@ -176,6 +177,10 @@ export function leave(level: Level): void {
       'levels of transforms have to be left in the order opposite to that in which they were entered',
     );
   }
-  open.pop();
+  close(level);
+}
+
+function close(level: Level): void {
+  open.length = level.depth;
   if (open.length === 0) interpreter.current = null;
 }

@@ -40,15 +40,10 @@ export class MemoryScope implements StorageScope, Disposable {
     return value;
   }
 
-  /** Ends the scope. */
+  /** Ends the scope, and those that began in it and were left open. */
   [dispose](): void {
     if (this.ended) return;
-    if (Storage.scope !== this) {
-      throw new AdjointError(
-        'argument',
-        'a memoryScope cannot end before those that began in it: dispose of them first',
-      );
-    }
+    while (Storage.scope !== this) (Storage.scope as MemoryScope)[dispose]();
     this.ended = true;
     Storage.scope = this.outer;
     const inside = new Set(this.made);

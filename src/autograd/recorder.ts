@@ -120,7 +120,6 @@ export class Recorder {
     return this.all.filter((event) => event.over);
   }
 
-  /** Begins a call. One that throws may be left without an end: it does not show. */
   private begin(name: string, kind: FunctionEvent['kind']): FunctionEvent {
     const event = new FunctionEvent(name, kind, now() - this.origin, this.innermost);
     this.innermost = event;
@@ -143,13 +142,17 @@ export class Recorder {
     return () => this.end(event);
   }
 
-  /** Begins the turn of a node; what it returns ends it. */
-  turn(node: Node, gradients: Gradients): () => void {
+  /** The turn of a node, which `work` does. */
+  turn<T>(node: Node, gradients: Gradients, work: () => T): T {
     const event = this.begin(node.name(), 'backward');
     if (this.recorded.recordShapes) event.inputShapes = shapesOf(gradients);
     if (node.edges.length > 0) event.sequenceNr = node.sequence;
     event.stack = this.stacks.get(node.sequence) ?? [];
-    return () => this.end(event);
+    try {
+      return work();
+    } finally {
+      this.end(event);
+    }
   }
 
   /** An operator. */

@@ -181,8 +181,12 @@ export function savedTensorsHooks<P, T>(
 ): T | Disposable {
   return scoped(() => {
     if (disabled !== null) throw new AdjointError('autograd', disabled);
+    const before = hooks.length;
     hooks.push({ pack, unpack: unpack as Hooks['unpack'] });
-    return () => void hooks.pop();
+    // with those inside that nobody has taken back
+    return () => {
+      hooks.length = before;
+    };
   }, callback);
 }
 

@@ -170,14 +170,29 @@ describe('memoryScope', () => {
     assert.ok(values(x.grad).every((v) => v === 2));
   });
 
-  test('what cannot be', async () => {
+  test('ends with those inside that were left open', () => {
     const outer = memoryScope();
     const inner = memoryScope();
-    assert.throws(() => outer[Symbol.dispose](), { code: 'argument', message: /before those that began in it/ });
+    const [lost, kept] = [ones(n), inner.keep(ones(n))];
+    outer.keep(kept);
+    outer[Symbol.dispose]();
     inner[Symbol.dispose]();
     outer[Symbol.dispose]();
-    outer[Symbol.dispose]();
-    assert.throws(() => outer.keep(ones(2)), { code: 'argument' });
+    assert.throws(() => lost.sum(), gone);
+    assert.equal(kept.sum().item(), n);
+    const failing = (): Tensor =>
+      memoryScope(() => {
+        memoryScope();
+        throw new RangeError('from inside');
+      });
+    assert.throws(failing, RangeError);
+    assert.equal(ones(n).sum().item(), n);
+  });
+
+  test('what cannot be', async () => {
+    const over = memoryScope();
+    over[Symbol.dispose]();
+    assert.throws(() => over.keep(ones(2)), { code: 'argument' });
     assert.throws(() => memoryScope(async () => ones(2)), { code: 'argument', message: /async/ });
     await null;
     assert.equal(ones(n).sum().item(), n);
