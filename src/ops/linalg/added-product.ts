@@ -19,10 +19,12 @@ import {
   bmmShape,
   checkOperands,
   checkRank,
+  liesInColumns,
   mmShape,
   multiplyBatches,
   multiplyVector,
   mvShape,
+  towardSecond,
   transposed,
 } from './product.ts';
 
@@ -30,6 +32,8 @@ import {
 interface Scales {
   readonly beta: number;
   readonly alpha: number;
+  /** Whether the second of two matrices lies column by column. */
+  readonly inColumns: boolean;
 }
 
 /** A way to multiply two tensors whose product can be added to a third. */
@@ -57,7 +61,7 @@ function addition(
   product: (a: Tensor, b: Tensor) => Tensor,
   multiplied: (a: Tensor, b: Tensor) => Tensor,
   toA: (g: Tensor, b: Tensor) => Tensor,
-  toB: (g: Tensor, a: Tensor) => Tensor,
+  toB: (g: Tensor, a: Tensor, inColumns: boolean) => Tensor,
 ): Addition {
   const capitalised = name[0].toUpperCase() + name.slice(1);
   const forward = ({ beta, alpha }: Scales, x: Tensor, a: Tensor, b: Tensor): Tensor => {
@@ -71,7 +75,7 @@ function addition(
   const rules = [
     vjp<Scales>((g, { params }) => scale(g, params.beta)),
     vjp<Scales>((g, { params }, b) => scale(toA(g, b), params.alpha), 2),
-    vjp<Scales>((g, { params }, a) => scale(toB(g, a), params.alpha), 1),
+    vjp<Scales>((g, { params }, a) => scale(toB(g, a, params.inColumns), params.alpha), 1),
   ];
   const operator = composed(primitive(capitalised, forward, rules), ({ beta, alpha }, x, a, b) => {
     const scaledProduct = scale(multiplied(a, b), alpha);
@@ -80,7 +84,7 @@ function addition(
   return { name, shape, primitive: operator };
 }
 
-function scalesOf(name: string, x: Tensor, beta: Scalar, alpha: Scalar): Scales {
+function scalesOf(name: string, x: Tensor, b: Tensor, beta: Scalar, alpha: Scalar): Scales {
   const scales = { beta: Number(beta), alpha: Number(alpha) };
   for (const [key, value] of Object.entries(scales)) {
     if (!isFloatingPoint(x.dtype) && !Number.isInteger(value)) {
@@ -90,7 +94,7 @@ function scalesOf(name: string, x: Tensor, beta: Scalar, alpha: Scalar): Scales 
       );
     }
   }
-  return scales;
+  return { ...scales, inColumns: liesInColumns(b) };
 }
 
 type Operands = [a: Tensor, b: Tensor, beta?: Scalar, alpha?: Scalar];
@@ -98,7 +102,7 @@ type Operands = [a: Tensor, b: Tensor, beta?: Scalar, alpha?: Scalar];
 function added(of: Addition, x: Tensor, ...[a, b, beta = 1, alpha = 1]: Operands): Tensor {
   checkOperands(of.name, [x, a, b]);
   of.shape(a, b);
-  return apply(of.primitive, scalesOf(of.name, x, beta, alpha), [x, a, b]);
+  return apply(of.primitive, scalesOf(of.name, x, b, beta, alpha), [x, a, b]);
 }
 
 function addedInPlace(of: Addition, self: Tensor, ...[a, b, beta = 1, alpha = 1]: Operands): Tensor {
@@ -110,7 +114,7 @@ function addedInPlace(of: Addition, self: Tensor, ...[a, b, beta = 1, alpha = 1]
       `${of.name}_: Bad in-place call: input tensor size ${showShape(self.shape)} and output tensor size ${showShape(shape)} should match`,
     );
   }
-  return applyInPlace(of.primitive, scalesOf(of.name, self, beta, alpha), self, [a, b]);
+  return applyInPlace(of.primitive, scalesOf(of.name, self, b, beta, alpha), self, [a, b]);
 }
 
 const Addmm = addition(
@@ -119,7 +123,7 @@ const Addmm = addition(
   multiply,
   mm,
   (g, b) => mm(g, t(b)),
-  (g, a) => mm(t(a), g),
+  (g, a, inColumns) => towardSecond(mm, g, a, inColumns),
 );
 const matrices = ['mat1', 'mat2', 'beta', 'alpha'] as const;
 /** beta * x + alpha * mat1 mat2 for matrices [m, k] and [k, n] (torch.addmm). */

@@ -14,16 +14,22 @@ import {
   bmmShape,
   checkOperands,
   checkRank,
+  liesInColumns,
   mmShape,
   multiplyBatches,
   multiplyVector,
   multiplyVectors,
   mvShape,
+  towardSecond,
   unsafeView,
 } from './product.ts';
 
-const Mm: Primitive = withBatchRule(
-  primitive('Mm', (_, a, b) => multiply(a, b), [vjp((g, _, b) => mm(g, t(b)), 1), vjp((g, _, a) => mm(t(a), g), 0)]),
+/** The parameter says whether the second matrix lies column by column. */
+const Mm: Primitive<boolean> = withBatchRule(
+  primitive<boolean>('Mm', (_, a, b) => multiply(a, b), [
+    vjp((g, _, b) => mm(g, t(b)), 1),
+    vjp((g, { params: inColumns }, a) => towardSecond(mm, g, a, inColumns), 0),
+  ]),
   (_, inputs) => matmul(...(inputs as [Tensor, Tensor])),
 );
 Mm.operands = ['self', 'mat2'];
@@ -34,7 +40,7 @@ Mm.operands = ['self', 'mat2'];
 export function mm(x: Tensor, mat2: Tensor): Tensor {
   checkOperands('mm', [x, mat2]);
   mmShape('mm', x, mat2);
-  return apply(Mm, undefined, [x, mat2]);
+  return apply(Mm, liesInColumns(mat2), [x, mat2]);
 }
 
 /**

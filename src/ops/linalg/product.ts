@@ -91,8 +91,20 @@ export function multiplyVectors(a: Tensor, b: Tensor): Tensor {
   return new Tensor(product.storage, [], [], 0);
 }
 
+/** Whether a matrix lies column by column. */
+export const liesInColumns = ({ ndim, shape, strides }: Tensor): boolean =>
+  ndim === 2 && strides[0] === 1 && strides[1] === shape[0];
+
 /** Its matrices transposed. */
 export const transposed = (x: Tensor): Tensor => transpose(x, -2, -1);
+
+/** The cotangent of b from that of a b, so that it lies as b does: that of a weight then lies as the weight. */
+export const towardSecond = (
+  product: (a: Tensor, b: Tensor) => Tensor,
+  g: Tensor,
+  a: Tensor,
+  inColumns: boolean,
+): Tensor => (inColumns ? transposed(product(transposed(g), a)) : product(transposed(a), g));
 
 const Bmm: Primitive = withBatchRule(
   primitive('Bmm', (_, a, b) => multiply(a, b), [
