@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { build } from 'esbuild';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { isMemoryDebugEnabled } from '../../src/index.ts';
 import type { Outcome } from './page.ts';
 import { programs, sizes } from './programs.ts';
 
@@ -22,7 +23,9 @@ const candidates = [
   chromium.executablePath(),
 ];
 const executablePath = process.env.CHROMIUM ?? candidates.find((path) => existsSync(path));
-const skip = executablePath === undefined && 'there is no Chromium here: install one, or name it in CHROMIUM';
+const skip =
+  (executablePath === undefined && 'there is no Chromium here: install one, or name it in CHROMIUM') ||
+  (isMemoryDebugEnabled() && 'what runs in the browser runs without checks of memory');
 
 /** Bytes that are resident in the processes of the browser that run pages, where the system says. */
 async function resident(browser: Browser): Promise<number | null> {
