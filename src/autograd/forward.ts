@@ -17,6 +17,7 @@ import { type Draw, isOpen, Level, Lift, liftOf, overwrite } from './lift.ts';
 import { enableGrad, mode } from './modes.ts';
 import { type Edge, Node } from './node.ts';
 import { type Operand, OperatorNode, type Primitive, record, run } from './primitive.ts';
+import { withoutHooks } from './saved.ts';
 import { viewOf } from './view.ts';
 
 /** A value and its tangent. */
@@ -191,7 +192,7 @@ function pushForward(
   );
   node.setOutputs(results);
   const values = results.map(twin);
-  node.save(primals, values);
+  withoutHooks(() => node.save(primals, values));
   if (primitive.diagonal) {
     let sum: Tensor | null = null;
     for (const [k, t] of tangents.entries()) {
@@ -225,7 +226,8 @@ function transpose(
     const arrived = results.map((_, k) => cotangents[differentiable.indexOf(k)] ?? null);
     const pulled: Tensor[] = [];
     const weights: Tensor[] = [];
-    for (const [k, gradient] of node.apply(arrived, (input) => tangents[input] !== null).entries()) {
+    const gradients = withoutHooks(() => node.apply(arrived, (input) => tangents[input] !== null));
+    for (const [k, gradient] of gradients.entries()) {
       if (!gradient || !requiresGrad(gradient)) continue;
       const { shape, dtype } = primals[k] as Tensor;
       pulled.push(gradient.sumToSize(shape).to(dtype));

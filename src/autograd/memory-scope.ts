@@ -66,7 +66,8 @@ function reach(values: readonly unknown[], start: number): Set<unknown> {
   const pending = [...values];
   while (pending.length > 0) {
     const value = pending.pop();
-    if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || seen.has(value)) continue;
+    if ((typeof value !== 'object' && typeof value !== 'function') || value === null) continue;
+    if (ArrayBuffer.isView(value) || seen.has(value)) continue;
     if (value instanceof Node && value.sequence < start) continue;
     seen.add(value);
     if (value instanceof Map) for (const entry of value) pending.push(...entry);
@@ -87,8 +88,8 @@ export function leadsTo(holder: Storage, value: object): void {
  * to are found and freed anyway. A scope does it at a time that is known, and is faster where a step makes many small tensors.
  *
  * What survives: the results of the callback, what `scope.keep` was given, gradients of tensors from outside, the state of optimizers, and
- * whatever the graphs of these have saved. Each of them may be a tensor, or anything that leads to tensors through properties. Any
- * other tensor throws an error when its elements are used after the scope. A scope holds on to what is made in it until it ends, so give
+ * whatever the graphs of these have saved. Each of them may be a tensor, or anything that leads to tensors through properties; what only the
+ * code of a function refers to, as a hook may, is for `scope.keep`. Any other tensor throws an error when its elements are used after the scope. A scope holds on to what is made in it until it ends, so give
  * each step of a loop its own. What other asynchronous code makes meanwhile belongs to it too: do not await inside.
  * @throws if the callback is asynchronous
  * @example const loss = memoryScope(() => { const y = model.forward(x); const loss = lossOf(y); loss.backward(); return loss.detach(); });

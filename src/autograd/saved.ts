@@ -37,6 +37,16 @@ export function save(tensor: Tensor, maker: Node | null): Saved {
   return hooks.length === 0 ? new Kept(tensor, maker) : new Packed(tensor, hooks[hooks.length - 1]);
 }
 
+/** Runs `work` without the hooks in force: it saves tensors to use them at once, and not for a backward. */
+export function withoutHooks<T>(work: () => T): T {
+  const set = hooks.splice(0);
+  try {
+    return work();
+  } finally {
+    hooks.push(...set);
+  }
+}
+
 export function releasedError(): AdjointError {
   return new AdjointError(
     'autograd',

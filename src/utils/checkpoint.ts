@@ -45,18 +45,25 @@ let group: object | null = null;
 
 type Func = (...args: unknown[]) => unknown;
 
-/** Where a tensor goes that the graph would have saved. */
-type Place = Metadata;
+/** Where a tensor goes that the graph would have saved. It refers to the call so that a graph leads to the arguments: memory-scope.ts looks. */
+interface Place extends Metadata {
+  readonly call: Call;
+}
+
+interface Argument {
+  readonly argument?: unknown;
+  unpack(): unknown;
+}
 
 /** An argument, to be had again later: a tensor is saved as a node saves it. */
-function keep(argument: unknown): { unpack(): unknown } {
-  return argument instanceof Tensor ? save(argument, null) : { unpack: () => argument };
+function keep(argument: unknown): Argument {
+  return argument instanceof Tensor ? save(argument, null) : { argument, unpack: () => argument };
 }
 
 /** A call of a function under a checkpoint. The graph refers to it, so it holds no tensor but those among the arguments. */
 class Call {
   private readonly func: Func;
-  private readonly args: readonly { unpack(): unknown }[];
+  private readonly args: readonly Argument[];
   private readonly context: CheckpointContext;
   private readonly log: CheckpointLog | null;
   private readonly randomState: Uint8Array | null;
@@ -87,7 +94,7 @@ class Call {
 
   /** An empty place for a tensor that is being saved. */
   readonly reserve = ({ shape, dtype }: Tensor): Place => {
-    const place = { shape, dtype };
+    const place = { shape, dtype, call: this };
     this.places.push(place);
     return place;
   };

@@ -156,5 +156,8 @@ export function createSelectiveCheckpointContexts(
     };
   };
 
-  return [(work) => select(keepSome, work), (work) => select(takeKept(), work)];
+  const forward: CheckpointContext = (work) => select(keepSome, work);
+  const recomputation: CheckpointContext = (work) => select(takeKept(), work);
+  // so that a graph leads to what is kept: memory-scope.ts looks
+  return [forward, Object.assign(recomputation, { store })];
 }

@@ -869,6 +869,24 @@ describe('hooks for saved tensors around and inside of a checkpoint', () => {
     assert.deepEqual(log, ['pack', 'pack', 'unpack']);
   });
 
+  test('what forward mode saves for its own use is none of theirs', () => {
+    const x = leaf(0.5, 2);
+    const { dualLevel, makeDual, unpackDual } = autograd.forwardAd;
+    const slope = (y: Tensor): Tensor =>
+      dualLevel(() => unpackDual(makeDual(y, y.cos()).sin().outer(y.exp())).tangent as Tensor);
+    let packed = 0;
+    const count = (y: Tensor): Tensor => {
+      packed++;
+      return y;
+    };
+    autograd.graph.savedTensorsHooks(count, count, () => slope(x.detach()));
+    assert.equal(packed, 0);
+    assert.deepEqual(
+      derivative((y) => checkpoint(slope, y), 0.5, 2),
+      derivative(slope, 0.5, 2),
+    );
+  });
+
   test('where they are disabled it cannot be', () => {
     const { disableSavedTensorsHooks } = autograd.graph;
     assert.throws(() => disableSavedTensorsHooks('no hooks', () => checkpoint(wave, leaf(1, 2))), {

@@ -1,7 +1,18 @@
 /** Scopes: what is made in one is freed when it ends, and what survives does so whole. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { memoryAllocated, memoryScope, nn, noGrad, ones, optim, rand, type Tensor, tensor } from '../../src/index.ts';
+import {
+  memoryAllocated,
+  memoryScope,
+  nn,
+  noGrad,
+  ones,
+  optim,
+  rand,
+  type Tensor,
+  tensor,
+  utils,
+} from '../../src/index.ts';
 
 const gone = { code: 'memory', message: /made in a memoryScope that has ended/ };
 const values = (x: Tensor | null): number[] => Array.from((x as Tensor).toTypedArray() as Float32Array);
@@ -168,6 +179,26 @@ describe('memoryScope', () => {
     assert.equal(outer.sum().item(), 3 * n);
     assert.throws(() => (inner as Tensor).sum(), gone);
     assert.ok(values(x.grad).every((v) => v === 2));
+  });
+
+  test('what a checkpoint keeps for its second run survives with its result', () => {
+    const { checkpoint, createSelectiveCheckpointContexts } = utils.checkpoint;
+    const contextFn = () => createSelectiveCheckpointContexts(['exp']);
+    const f = (x: Tensor): Tensor => x.exp().sin();
+    const g = ({ x }: { x: Tensor }): Tensor => f(x);
+    const runs = [
+      (x: Tensor) => checkpoint(f, x.mul(2)),
+      (x: Tensor) => checkpoint(g, { x: x.mul(2) }),
+      (x: Tensor) => checkpoint(f, x.mul(2), { contextFn }),
+    ];
+    for (const run of runs) {
+      const x = ones(n).requiresGrad_();
+      memoryScope(() => run(x))
+        .sum()
+        .backward();
+      const e = Math.exp(2);
+      assert.ok(values(x.grad).every((v) => Math.abs(v - 2 * e * Math.cos(e)) < 1e-4));
+    }
   });
 
   test('ends with those inside that were left open', () => {
