@@ -3,11 +3,10 @@
  * run is part of the tests; `npm run soak` makes it a million steps of each.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { build } from 'esbuild';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { isMemoryDebugEnabled } from '../../src/index.ts';
+import type { Browser, Page } from 'playwright-core';
+import { launch, noChromium, openPage } from '../browser/chromium.ts';
 import type { Outcome } from './page.ts';
 import { programs, sizes } from './programs.ts';
 
@@ -15,17 +14,6 @@ const megabyte = 2 ** 20;
 const steps = (n: number): number => Number(process.env.SOAK_STEPS ?? Math.min(1000, 20_000_000 / n));
 /** When garbage is collected is the browser’s affair: these are several times what it takes at first. */
 const bounds = { reserved: 768 * megabyte, resident: 1280 * megabyte };
-
-const candidates = [
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-  chromium.executablePath(),
-];
-const executablePath = process.env.CHROMIUM ?? candidates.find((path) => existsSync(path));
-const skip =
-  (executablePath === undefined && 'there is no Chromium here: install one, or name it in CHROMIUM') ||
-  (isMemoryDebugEnabled() && 'what runs in the browser runs without checks of memory');
 
 /** Bytes that are resident in the processes of the browser that run pages, where the system says. */
 async function resident(browser: Browser): Promise<number | null> {
@@ -41,35 +29,13 @@ async function resident(browser: Browser): Promise<number | null> {
   return 1024 * Math.max(...kilobytes);
 }
 
-async function open(browser: Browser): Promise<Page> {
-  const bundled = await build({
-    entryPoints: ['test/soak/page.ts'],
-    bundle: true,
-    format: 'esm',
-    write: false,
-    logLevel: 'silent',
-  });
-  const page = await browser.newPage();
-  page.on('pageerror', (error) => console.error(error));
-  await page.route('http://adjoint.test/**', (route) => {
-    if (route.request().url().endsWith('.js')) {
-      return route.fulfill({ contentType: 'text/javascript', body: bundled.outputFiles[0].text });
-    }
-    return route.fulfill({ contentType: 'text/html', body: '<script type="module" src="/page.js"></script>' });
-  });
-  await page.goto('http://adjoint.test/');
-  await page.waitForFunction('globalThis.run');
-  return page;
-}
-
-describe('in Chromium', { skip }, () => {
+describe('in Chromium', { skip: noChromium }, () => {
   let browser: Browser;
   let page: Page;
 
   before(async () => {
-    const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
-    browser = await chromium.launch({ executablePath, args });
-    page = await open(browser);
+    browser = await launch();
+    page = await openPage(browser, 'test/soak/page.ts');
   });
   after(() => browser?.close());
 
