@@ -12,9 +12,10 @@ const candidates = [
 ];
 const executablePath = process.env.CHROMIUM ?? candidates.find((path) => existsSync(path));
 
-/** Why there is none, for the option `skip` of tests. */
+/** Why not to run a test in it, for the option `skip`. */
 export const noChromium =
-  executablePath === undefined && 'there is no Chromium here: install one, or name it in CHROMIUM';
+  (executablePath === undefined && 'there is no Chromium here: install one, or name it in CHROMIUM') ||
+  (isMemoryDebugEnabled() && 'what runs in the browser runs without checks of memory');
 
 export const launch = (): Promise<Browser> =>
   chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] });
