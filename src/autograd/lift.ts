@@ -121,13 +121,20 @@ export function drawn(inputs: readonly Operand[], make: Draw['make'], self: Tens
   return from(open.length, { self, inputs, make });
 }
 
+/** Whether a tensor has a tangent at any level. */
+function hasTangent(x: Tensor): boolean {
+  const lift = liftOf(x);
+  return lift !== null && (lift.shown !== null || hasTangent(lift.value));
+}
+
 /** Writes the result of an operator over its first input, whichever of its inputs are lifted. */
 function writeLifted(operator: Primitive<unknown>, params: unknown, self: Tensor, others: readonly Operand[]): boolean {
   const inputs = [self, ...others];
   if (!innermost(inputs)) return false;
-  checkInPlace(self, mode.grad && inputs.some(requiresGrad), operator.uniform ?? false);
-  // what a rule needs of the old value is about to be overwritten
-  const needed = inputs.some((_, k) => operator.vjp(k, params)?.saves.includes(0));
+  const recording = mode.grad && inputs.some(requiresGrad);
+  checkInPlace(self, recording, operator.uniform ?? false);
+  // what a rule needs of the old value is about to be overwritten, and so is the tangent, which the new one is recorded to depend on
+  const needed = (recording && hasTangent(self)) || inputs.some((_, k) => operator.vjp(k, params)?.saves.includes(0));
   const out = run(operator, params, [needed ? self.clone() : self, ...others]) as Tensor;
   if (!sameShape(out.shape, self.shape)) {
     throw new AdjointError(

@@ -613,3 +613,17 @@ describe('hessian', () => {
     same(hessian((_: Tensor) => ones([], double))(x), zeros(2, 2));
   });
 });
+
+test('tangents that are written over can be differentiated', () => {
+  const x = vector(0.3, 0.5, -1);
+  const pairs: [(z: Tensor) => Tensor, (z: Tensor) => Tensor][] = [
+    [(z) => z.clone().sigmoid_().mul(z), (z) => z.sigmoid().mul(z)],
+    [(z) => z.mul(2).exp_().mul_(z), (z) => z.mul(2).exp().mul(z)],
+    [(z) => z.clone().mul_(z).sin_(), (z) => z.mul(z).sin()],
+  ];
+  for (const [inPlace, plain] of pairs) {
+    const slope = (f: (z: Tensor) => Tensor) => (z: Tensor) => jvp(f, [z], [vector(1, 2, 3)])[1].sum();
+    same(grad(slope(inPlace))(x), grad(slope(plain))(x));
+    same(vmap(grad(slope(inPlace)))(stack([x, x.neg()])), vmap(grad(slope(plain)))(stack([x, x.neg()])));
+  }
+});
