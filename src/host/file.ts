@@ -1,5 +1,6 @@
 /** Files, where the host is Node. */
 import { AdjointError } from '../errors.ts';
+import { builtinModule } from './node.ts';
 
 interface FileSystem {
   writeFileSync(path: string, text: string): void;
@@ -10,8 +11,7 @@ interface FileSystem {
  * @throws if the host has no files
  */
 export function writeText(path: string, text: string): void {
-  const host = (globalThis as { process?: { getBuiltinModule?: (name: 'fs') => FileSystem | undefined } }).process;
-  const fs = host?.getBuiltinModule?.('fs');
+  const fs = builtinModule<FileSystem>('fs');
   if (!fs)
     throw new AdjointError(
       'unsupported',

@@ -2,15 +2,16 @@
  * Garbage collections on demand, where the host is Node. A weak reference keeps its target alive until the next microtask checkpoint, which
  * a synchronous loop never reaches by itself: running a script in a context of its own microtask mode performs one.
  */
-interface NodeModules {
-  v8: { setFlagsFromString(flags: string): void };
-  vm: {
-    createContext(object: object, options: { microtaskMode: 'afterEvaluate' }): object;
-    Script: new (code: string) => { runInContext(context: object): unknown };
-  };
+import { builtinModule } from './node.ts';
+
+interface V8 {
+  setFlagsFromString(flags: string): void;
 }
 
-type GetBuiltin = <K extends keyof NodeModules>(name: K) => NodeModules[K] | undefined;
+interface VM {
+  createContext(object: object, options: { microtaskMode: 'afterEvaluate' }): object;
+  Script: new (code: string) => { runInContext(context: object): unknown };
+}
 
 export interface Collector {
   /** Lets the targets of weak references that were made so far in this turn die. */
@@ -22,9 +23,8 @@ export interface Collector {
 }
 
 function prepare(): Collector | null {
-  const host = (globalThis as { process?: { getBuiltinModule?: GetBuiltin } }).process;
-  const v8 = host?.getBuiltinModule?.('v8');
-  const vm = host?.getBuiltinModule?.('vm');
+  const v8 = builtinModule<V8>('v8');
+  const vm = builtinModule<VM>('vm');
   if (!v8 || !vm) return null;
   let context: object;
   let gc: (options?: { type: 'minor' }) => void;
