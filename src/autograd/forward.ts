@@ -52,6 +52,10 @@ export class Dual extends Lift {
     overwrite(level.lower(target).primal, from.primal);
   }
 
+  override get outside(): Lift | null {
+    return this.primal._lift;
+  }
+
   override get shown(): Tensor | null {
     return isOpen(this.level) ? this.tangent : null;
   }

@@ -37,6 +37,11 @@ export abstract class Lift {
     return null;
   }
 
+  /** What the tensor stands for when the level is over. */
+  get outside(): Lift | null {
+    return null;
+  }
+
   /** A tangent that is shown with the tensor. */
   get shown(): Tensor | null {
     return null;
@@ -84,13 +89,14 @@ export const underWay = (): readonly Level[] => open;
 /** Whether a transform is under way. */
 export const isOpen = (level: Level): boolean => open[level.depth] === level;
 
-/** What a tensor stands for, null if for itself: what has escaped from a transform that is over is an ordinary tensor again. */
+/** What a tensor stands for, null if for itself: what has escaped from a transform that is over is again what it is outside of it. */
 export function liftOf(x: Tensor): Lift | null {
-  const own = x._lift !== null && isOpen(x._lift.level) ? x._lift : null;
+  while (x._lift !== null && !isOpen(x._lift.level)) x._lift = x._lift.outside;
+  const own = x._lift;
   const view = x._view;
   if (view === null || view.opaque) return own;
-  const whole = view.base._lift;
-  if (whole === null || !isOpen(whole.level) || (own && own.level.depth >= whole.level.depth)) return own;
+  const whole = liftOf(view.base);
+  if (whole === null || (own && own.level.depth >= whole.level.depth)) return own;
   const lift = whole.ofView(x, view.base);
   if (lift) x._lift = lift;
   return lift ?? own;

@@ -8,7 +8,7 @@ import type { Shape } from '../core/shape.ts';
 import { Storage } from '../core/storage.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
-import { type Draw, Level, Lift, overwrite } from './lift.ts';
+import { type Draw, Level, Lift, liftOf, overwrite } from './lift.ts';
 import { mode, unrecorded } from './modes.ts';
 import { apply, type Operand, type Primitive, primitive, record, run, vjp } from './primitive.ts';
 import { viewOf } from './view.ts';
@@ -83,7 +83,7 @@ export class BatchLevel extends Level {
 
   /** The batch that a tensor stands for, or null if it is the same for all examples. */
   lower(x: Operand): Tensor | null {
-    const lift = typeof x === 'number' ? null : x._lift;
+    const lift = typeof x === 'number' ? null : liftOf(x);
     return lift instanceof Batch && lift.level === this ? lift.value : null;
   }
 

@@ -627,3 +627,24 @@ test('tangents that are written over can be differentiated', () => {
     same(vmap(grad(slope(inPlace)))(stack([x, x.neg()])), vmap(grad(slope(plain)))(stack([x, x.neg()])));
   }
 });
+
+test('reverse mode over forward mode, over a batch', () => {
+  const x = vector(0.3, 0.5, -1);
+  const xs = stack([x, x.neg()]);
+  const functions: ((z: Tensor) => Tensor)[] = [
+    sin,
+    cube,
+    (z) => z.sigmoid().mul(z),
+    (z) => z.outer(z).matmul(z.exp()),
+  ];
+  for (const f of functions) {
+    for (const part of [0, 1] as const) {
+      const gradient = grad((z: Tensor) => jvp(f, [z], [vector(1, 2, 3)])[part].sum());
+      same(vmap(gradient)(xs), stack([...xs].map((z) => gradient(z))));
+    }
+  }
+  // what leaves a dual level is a batch as before
+  const slope = (z: Tensor): Tensor =>
+    autograd.forwardAd.dualLevel(() => autograd.forwardAd.makeDual(z, vector(1, 2, 3)).mul(z));
+  same(vmap(slope)(xs), xs.square());
+});
