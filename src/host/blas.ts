@@ -2,7 +2,7 @@
  * A BLAS of the system, where the host is Node, the package `koffi` is installed and a library is found. It is called on linear memory as
  * it lies.
  */
-import { builtinModule, environment, platform, withEnvironment } from './node.ts';
+import { builtinModule, environment, platform } from './node.ts';
 
 /** cblas_?gemm, in row-major order: C = A B of m x k and k x n matrices, either transposed, whose lines are so many elements apart. */
 export type BlasProduct = (
@@ -62,34 +62,14 @@ export function findBlas(): Blas | null {
   const wanted = environment('ADJOINT_BLAS');
   const koffi = wanted === '0' ? null : loadKoffi();
   if (!koffi) return null;
-  const candidates = wanted ? [wanted] : (files[platform ?? ''] ?? []);
-  const openFirst = (): Blas | null => {
-    for (const file of candidates) {
-      try {
-        return open(koffi, file);
-      } catch {
-        // not on this machine
-      }
+  for (const file of wanted ? [wanted] : (files[platform ?? ''] ?? [])) {
+    try {
+      return open(koffi, file);
+    } catch {
+      // not on this machine
     }
-    return null;
-  };
-  return isRecentAmd() ? withEnvironment('OPENBLAS_CORETYPE', 'SkylakeX', openFirst) : openFirst();
-}
-
-/**
- * Whether this is an AMD processor with vectors of 512 bits, which OpenBLAS before 0.3.22 takes for an older one: half as fast as with the
- * kernels that newer versions choose for it themselves.
- */
-function isRecentAmd(): boolean {
-  if (platform !== 'linux') return false;
-  const fs = builtinModule<{ readFileSync(path: string, encoding: 'utf8'): string }>('fs');
-  try {
-    const processor = fs?.readFileSync('/proc/cpuinfo', 'utf8') ?? '';
-    const features = ['avx512f', 'avx512dq', 'avx512bw', 'avx512vl', 'avx512cd'];
-    return processor.includes('AuthenticAMD') && features.every((feature) => processor.includes(feature));
-  } catch {
-    return false;
   }
+  return null;
 }
 
 function loadKoffi(): Koffi | null {

@@ -4,7 +4,7 @@ type GetBuiltinModule = (name: string) => unknown;
 
 interface NodeProcess {
   readonly platform?: string;
-  readonly env?: Record<string, string | undefined>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly getBuiltinModule?: GetBuiltinModule;
 }
 
@@ -15,18 +15,6 @@ export const builtinModule = <T>(name: string): T | undefined => node?.getBuilti
 
 /** An environment variable, or undefined where there are none. */
 export const environment = (name: string): string | undefined => node?.env?.[name];
-
-/** Runs `callback` with an environment variable set, unless it has been set by somebody. */
-export function withEnvironment<T>(name: string, value: string, callback: () => T): T {
-  const env = node?.env;
-  if (!env || env[name] !== undefined) return callback();
-  env[name] = value;
-  try {
-    return callback();
-  } finally {
-    delete env[name];
-  }
-}
 
 /** The operating system as Node names it, or undefined in another host. */
 export const platform: string | undefined = node?.platform;
