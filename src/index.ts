@@ -10,6 +10,7 @@ import { installOperators } from './ops/pointwise/operators.ts';
 import { installProperties } from './ops/view/properties.ts';
 
 export { isAnomalyCheckNanEnabled, isAnomalyEnabled } from './autograd/anomaly.ts';
+export { vmap } from './autograd/func.ts';
 export * as autograd from './autograd/index.ts';
 export { type MemoryScope, memoryScope } from './autograd/memory-scope.ts';
 export {

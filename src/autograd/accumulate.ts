@@ -6,9 +6,16 @@ import { leadsTo } from './memory-scope.ts';
 import { mode } from './modes.ts';
 import { type Gradients, Node } from './node.ts';
 
+declare module './node.ts' {
+  interface Node {
+    /** Where gradients are accumulated: the leaf. */
+    readonly variable?: Tensor;
+  }
+}
+
 /** The end of the line: adds the gradient that arrives to the `grad` of a leaf. */
 export class AccumulateGrad extends Node {
-  readonly variable: Tensor;
+  override readonly variable: Tensor;
 
   constructor(variable: Tensor) {
     super([]);

@@ -2,6 +2,7 @@
 
 import { filled, zerosLike } from '../core/creation.ts';
 import { type DType, isFloatingPoint } from '../core/dtype.ts';
+import { positional } from '../core/named.ts';
 import { checkOptions, isOptions } from '../core/options.ts';
 import { checkDim, type Shape, sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
@@ -169,14 +170,15 @@ type Chosen<Args extends readonly unknown[], N extends Positions> = N extends re
 /** The Jacobian of one tensor with respect to another is a tensor; between structures of tensors it is a structure of such. */
 type Jacobian<Out, In> = Out extends Tensor ? (In extends Tensor ? Tensor : Tree) : Tree;
 
-/** What to differentiate with respect to: positions, or an object that has them. */
-type Argnums<N extends Positions> = N | { readonly argnums?: N };
+/** What to differentiate with respect to, by position or by name; an object may have `More` as well. */
+type Argnums<N extends Positions, More = unknown> = N | ({ readonly argnums?: N; readonly hasAux?: false } & More);
+
+/** What may follow the positions of a function that returns what is differentiated. */
+type NoAux<More = unknown> = false | ({ readonly hasAux?: false } & More);
 
 /** The same for a function that returns [value, aux], of which only the value is differentiated. */
-export interface WithAux<N extends Positions> {
-  readonly argnums?: N;
-  readonly hasAux: true;
-}
+type WithAux<N extends Positions, More = unknown> = { readonly argnums?: N; readonly hasAux: true } & More;
+type AndAux<More = unknown> = true | ({ readonly hasAux: true } & More);
 
 /** Positions from the beginning, checked. */
 function positions(argnums: Positions, count: number): number[] {
@@ -196,15 +198,11 @@ function positions(argnums: Positions, count: number): number[] {
   return found;
 }
 
-interface GradOptions {
-  readonly argnums: Positions;
-  readonly hasAux: boolean;
-}
-
-function gradOptions(call: string, given: Positions | Partial<GradOptions>): GradOptions {
-  const options = isOptions(given) ? given : { argnums: given };
-  checkOptions(call, options, ['argnums', 'hasAux']);
-  return { argnums: 0, hasAux: false, ...options } as GradOptions;
+/** The parameters of a transform in order: `argnums`, `hasAux` and one that is its own. */
+function gradArguments<Own>(call: string, args: readonly unknown[], ...more: string[]): [Positions, boolean, Own?] {
+  const names = ['argnums', 'hasAux', ...more];
+  const [argnums = 0, hasAux = false, own] = positional<[Positions?, boolean?, Own?]>(call, names, args);
+  return [argnums, hasAux, own];
 }
 
 /** The given arguments, some of them replaced. */
@@ -241,17 +239,25 @@ function pull<Args extends readonly Tree[]>(outputs: Tensor[], args: Args, cotan
  */
 export function gradAndValue<Args extends readonly unknown[], const N extends Positions = 0>(
   f: (...args: Args) => Tensor,
-  options?: Argnums<N>,
+  argnums?: Argnums<N>,
+  hasAux?: NoAux,
 ): (...args: Args) => [gradient: Chosen<Args, N>, value: Tensor];
 export function gradAndValue<Args extends readonly unknown[], Aux extends Tree, const N extends Positions = 0>(
   f: (...args: Args) => readonly [value: Tensor, aux: Aux],
   options: WithAux<N>,
 ): (...args: Args) => [gradient: Chosen<Args, N>, valueAndAux: [value: Tensor, aux: Aux]];
-export function gradAndValue(
-  f: (...args: readonly unknown[]) => Tree,
-  options: Argnums<Positions> | WithAux<Positions> = {},
-) {
-  const { argnums, hasAux } = gradOptions('gradAndValue', options);
+export function gradAndValue<Args extends readonly unknown[], Aux extends Tree, const N extends Positions>(
+  f: (...args: Args) => readonly [value: Tensor, aux: Aux],
+  argnums: N,
+  hasAux: AndAux,
+): (...args: Args) => [gradient: Chosen<Args, N>, valueAndAux: [value: Tensor, aux: Aux]];
+export function gradAndValue(f: (...args: readonly unknown[]) => Tree, ...options: readonly unknown[]) {
+  const [argnums, hasAux] = gradArguments('gradAndValue', options);
+  return valued(f, argnums, hasAux);
+}
+
+/** The work of `gradAndValue`. */
+function valued(f: (...args: readonly unknown[]) => Tree, argnums: Positions, hasAux: boolean) {
   const call = 'gradAndValue(f)(*args)';
   return (...args: readonly unknown[]): [Tree, Tree] => {
     const chosen = positions(argnums, args.length);
@@ -285,22 +291,24 @@ export function gradAndValue(
  */
 export function grad<Args extends readonly unknown[], const N extends Positions = 0>(
   f: (...args: Args) => Tensor,
-  options?: Argnums<N>,
+  argnums?: Argnums<N>,
+  hasAux?: NoAux,
 ): (...args: Args) => Chosen<Args, N>;
 export function grad<Args extends readonly unknown[], Aux extends Tree, const N extends Positions = 0>(
   f: (...args: Args) => readonly [value: Tensor, aux: Aux],
   options: WithAux<N>,
 ): (...args: Args) => [gradient: Chosen<Args, N>, aux: Aux];
-export function grad(f: (...args: readonly unknown[]) => Tree, options: Argnums<Positions> | WithAux<Positions> = {}) {
-  const { argnums, hasAux } = gradOptions('grad', options);
-  if (!hasAux) {
-    const both = gradAndValue(f as (...args: readonly unknown[]) => Tensor, { argnums });
-    return (...args: readonly unknown[]) => both(...args)[0];
-  }
-  const all = gradAndValue(f as (...args: readonly unknown[]) => readonly [Tensor, Tree], { argnums, hasAux });
+export function grad<Args extends readonly unknown[], Aux extends Tree, const N extends Positions>(
+  f: (...args: Args) => readonly [value: Tensor, aux: Aux],
+  argnums: N,
+  hasAux: AndAux,
+): (...args: Args) => [gradient: Chosen<Args, N>, aux: Aux];
+export function grad(f: (...args: readonly unknown[]) => Tree, ...options: readonly unknown[]) {
+  const [argnums, hasAux] = gradArguments('grad', options);
+  const both = valued(f, argnums, hasAux);
   return (...args: readonly unknown[]) => {
-    const [gradient, [, aux]] = all(...args);
-    return [gradient, aux];
+    const [gradient, value] = both(...args);
+    return hasAux ? [gradient, (value as readonly Tree[])[1]] : gradient;
   };
 }
 
@@ -529,6 +537,14 @@ export interface VmapOptions {
   readonly chunkSize?: number | null;
 }
 
+/** Dimensions as `vmap` takes them by position, where an object would be its options. */
+type Listed = number | null | readonly Dims[];
+type OfVmap =
+  | [options?: VmapOptions]
+  | [inDims: Listed, options?: Omit<VmapOptions, 'inDims'>]
+  | [inDims: Listed, outDims: Listed, options?: Omit<VmapOptions, 'inDims' | 'outDims'>]
+  | [inDims: Listed, outDims: Listed, randomness: Randomness, options?: Pick<VmapOptions, 'chunkSize'>];
+
 /** A non-empty list of dimensions, or one, as `inDims` and `outDims` are. */
 const isDims = (dims: unknown): dims is Dims =>
   dims === null ||
@@ -644,10 +660,12 @@ function outputDims(outDims: Dims, result: unknown): (number | null)[] {
  */
 export function vmap<Args extends readonly unknown[], Out>(
   f: (...args: Args) => Out,
-  options: VmapOptions = {},
+  ...options: OfVmap
 ): (...args: Args) => Out {
-  checkOptions('vmap', options, ['inDims', 'outDims', 'randomness', 'chunkSize']);
-  const { inDims = 0, outDims = 0, randomness = 'error', chunkSize = null } = options;
+  const names = ['inDims', 'outDims', 'randomness', 'chunkSize'];
+  const [inDims = 0, outDims = 0, randomness = 'error', chunkSize = null] = positional<
+    [Dims?, Dims?, Randomness?, (number | null)?]
+  >('vmap', names, options);
   if (randomness !== 'error' && randomness !== 'different' && randomness !== 'same') {
     throw new AdjointError(
       'argument',
@@ -743,20 +761,24 @@ export function jacrev<
   const N extends Positions = 0,
 >(
   f: (...args: Args) => readonly [output: Out, aux: Aux],
-  options: WithAux<N> & JacrevOptions,
+  options: WithAux<N, JacrevOptions>,
 ): (...args: Args) => [jacobian: Jacobian<Out, Chosen<Args, N>>, aux: Aux];
+export function jacrev<Args extends readonly unknown[], Out extends Tree, Aux extends Tree, const N extends Positions>(
+  f: (...args: Args) => readonly [output: Out, aux: Aux],
+  argnums: N,
+  hasAux: AndAux<JacrevOptions>,
+): (...args: Args) => [jacobian: Jacobian<Out, Chosen<Args, N>>, aux: Aux];
+export function jacrev<Args extends readonly unknown[], Out extends Tree, const N extends Positions>(
+  f: (...args: Args) => Out,
+  argnums: N,
+  hasAux: NoAux<JacrevOptions>,
+): (...args: Args) => Jacobian<Out, Chosen<Args, N>>;
 export function jacrev<Args extends readonly unknown[], Out extends Tree, const N extends Positions = 0>(
   f: (...args: Args) => Out,
-  options?: N | ({ readonly argnums?: N; readonly hasAux?: false } & JacrevOptions),
+  argnums?: Argnums<N, JacrevOptions>,
 ): (...args: Args) => Jacobian<Out, Chosen<Args, N>>;
-export function jacrev(
-  f: (...args: readonly unknown[]) => unknown,
-  options: Positions | (Partial<GradOptions> & JacrevOptions) = {},
-) {
-  const { chunkSize = null, ...others } = (
-    isOptions(options) ? options : { argnums: options }
-  ) as Partial<GradOptions> & JacrevOptions;
-  const { argnums, hasAux } = gradOptions('jacrev', others);
+export function jacrev(f: (...args: readonly unknown[]) => unknown, ...options: readonly unknown[]) {
+  const [argnums, hasAux, chunkSize = null] = gradArguments<number | null>('jacrev', options, 'chunkSize');
   if (chunkSize !== null && !(Number.isInteger(chunkSize) && chunkSize > 0)) {
     throw new AdjointError('argument', `jacrev: \`chunkSize\` should be greater than 0, got ${show(chunkSize)}`);
   }
@@ -809,20 +831,24 @@ export function jacfwd<
   const N extends Positions = 0,
 >(
   f: (...args: Args) => readonly [output: Out, aux: Aux],
-  options: WithAux<N> & JacfwdOptions,
+  options: WithAux<N, JacfwdOptions>,
 ): (...args: Args) => [jacobian: Jacobian<Out, Chosen<Args, N>>, aux: Aux];
+export function jacfwd<Args extends readonly unknown[], Out extends Tree, Aux extends Tree, const N extends Positions>(
+  f: (...args: Args) => readonly [output: Out, aux: Aux],
+  argnums: N,
+  hasAux: AndAux<JacfwdOptions>,
+): (...args: Args) => [jacobian: Jacobian<Out, Chosen<Args, N>>, aux: Aux];
+export function jacfwd<Args extends readonly unknown[], Out extends Tree, const N extends Positions>(
+  f: (...args: Args) => Out,
+  argnums: N,
+  hasAux: NoAux<JacfwdOptions>,
+): (...args: Args) => Jacobian<Out, Chosen<Args, N>>;
 export function jacfwd<Args extends readonly unknown[], Out extends Tree, const N extends Positions = 0>(
   f: (...args: Args) => Out,
-  options?: N | ({ readonly argnums?: N; readonly hasAux?: false } & JacfwdOptions),
+  argnums?: Argnums<N, JacfwdOptions>,
 ): (...args: Args) => Jacobian<Out, Chosen<Args, N>>;
-export function jacfwd(
-  f: (...args: readonly unknown[]) => unknown,
-  options: Positions | (Partial<GradOptions> & JacfwdOptions) = {},
-) {
-  const { randomness = 'error', ...others } = (
-    isOptions(options) ? options : { argnums: options }
-  ) as Partial<GradOptions> & JacfwdOptions;
-  const { argnums, hasAux } = gradOptions('jacfwd', others);
+export function jacfwd(f: (...args: readonly unknown[]) => unknown, ...options: readonly unknown[]) {
+  const [argnums, hasAux, randomness = 'error'] = gradArguments<Randomness>('jacfwd', options, 'randomness');
   const jacobian = (...args: readonly unknown[]): Tree => {
     const chosen = positions(argnums, args.length);
     const own = chosen.map((k) => args[k] as Tree);
@@ -858,9 +884,9 @@ function withTrees(tree: Tree, trees: readonly Tree[]): Tree {
 /** The function that computes the Hessian of a scalar function: forward mode over reverse (torch.func.hessian). */
 export function hessian<Args extends readonly unknown[], const N extends Positions = 0>(
   f: (...args: Args) => Tensor,
-  options?: Argnums<N>,
+  options?: N | { readonly argnums?: N },
 ): (...args: Args) => Jacobian<Chosen<Args, N>, Chosen<Args, N>>;
-export function hessian(f: (...args: readonly unknown[]) => Tensor, options: Argnums<Positions> = {}) {
-  const { argnums } = gradOptions('hessian', options);
+export function hessian(f: (...args: readonly unknown[]) => Tensor, ...options: readonly unknown[]) {
+  const [argnums = 0] = positional<[Positions?]>('hessian', ['argnums'], options);
   return jacfwd(jacrev(f, argnums), argnums);
 }

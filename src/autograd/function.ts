@@ -161,6 +161,12 @@ interface Separate<A extends readonly unknown[], R> {
   setupContext(ctx: never, inputs: A, output: R): void;
 }
 
+/** The types of the arguments and of the result are those of `forward`. */
+interface Apply {
+  <A extends readonly unknown[], R>(this: Separate<A, R>, ...args: A): R;
+  <A extends readonly unknown[], R>(this: Combined<A, R>, ...args: A): R;
+}
+
 type Call = (...args: readonly unknown[]) => unknown;
 
 /** What the batch rule of a custom function is told (torch.autograd.function.VmapInfo). */
@@ -218,13 +224,13 @@ export interface Definition {
 abstract class CustomFunction {
   /**
    * Calls `forward` and records the call. An input that `forward` returns comes back as a view of itself, unless it was marked as dirty.
+   * It belongs to its class wherever it is called from: `gradcheck(Exp.apply, x)`.
    * @throws what `forward` throws; or if what it marked does not fit together
    */
-  static apply<A extends readonly unknown[], R>(this: Separate<A, R>, ...args: A): R;
-  static apply<A extends readonly unknown[], R>(this: Combined<A, R>, ...args: A): R;
-  static apply(this: unknown, ...args: readonly unknown[]): unknown {
+  static get apply(): Apply {
     // biome-ignore lint/complexity/noThisInStatic: it is the subclass
-    return applyFunction(this as Definition, args);
+    const apply = (...args: readonly unknown[]): never => applyFunction(this as unknown as Definition, args) as never;
+    return apply; // under a name for stack traces
   }
 }
 

@@ -18,5 +18,6 @@ export {
   type Results,
 } from './gradcheck.ts';
 export * as graph from './graph.ts';
+export { enableGrad, inferenceMode, noGrad, setGradEnabled } from './modes.ts';
 export { type PictureOptions, toDot, toSvg } from './picture.ts';
 export * as profiler from './profiler.ts';

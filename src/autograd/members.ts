@@ -122,7 +122,8 @@ const accessors: { [name: string]: PropertyDescriptor & ThisType<Tensor> } = {
         if ((dtype ?? gradient.dtype) !== gradient.dtype || gradient.shape.join() !== this.shape.join()) {
           throw new AdjointError(
             'shape',
-            `grad must be of the tensor's own shape and its gradDtype, ${dtype ?? 'any'} ${show(this.shape)}; got ${gradient.dtype} ${show(gradient.shape)}`,
+            `attempting to assign a gradient of size ${show(gradient.shape)} and dtype ${gradient.dtype} to a tensor of size ` +
+              `${show(this.shape)} and gradDtype ${dtype ?? 'any'}. Please ensure that the gradient and the tensor are the same size and dtype`,
           );
         }
       }

@@ -92,6 +92,11 @@ export abstract class Node {
     return [];
   }
 
+  /** Its place among all nodes in the order in which they were recorded (torch's Node._sequence_nr). */
+  _sequenceNr(): number {
+    return this.sequence;
+  }
+
   /** The nodes that gradients go to next, each with the number of its output. */
   get nextFunctions(): (readonly [Node | null, number])[] {
     return this.edges.map((edge) => [edge?.node ?? null, edge?.nr ?? 0]);

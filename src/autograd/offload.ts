@@ -1,9 +1,16 @@
 import { fromElements } from '../core/creation.ts';
 import type { DType } from '../core/dtype.ts';
+import { checkOptions } from '../core/options.ts';
 import type { Shape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import type { TypedArray } from '../kernels/element.ts';
 import { savedTensorsHooks } from './saved.ts';
+
+/** What programs written for other devices say; nothing follows from it here. */
+export interface SaveOnCpuOptions {
+  readonly pinMemory?: boolean;
+  readonly deviceType?: string;
+}
 
 interface Copy {
   readonly version: number;
@@ -19,8 +26,11 @@ interface Copy {
  * @example const loss = saveOnCpu(() => model.forward(x).sum());
  */
 export function saveOnCpu<T>(callback: () => T): T;
-export function saveOnCpu(): Disposable;
-export function saveOnCpu<T>(callback?: () => T): T | Disposable {
+export function saveOnCpu<T>(options: SaveOnCpuOptions, callback: () => T): T;
+export function saveOnCpu(options?: SaveOnCpuOptions): Disposable;
+export function saveOnCpu<T>(first?: SaveOnCpuOptions | (() => T), second?: () => T): T | Disposable {
+  const [options, callback] = typeof first === 'function' ? [{}, first] : [first ?? {}, second];
+  checkOptions('saveOnCpu', options, ['pinMemory', 'deviceType']);
   const copies = new WeakMap<Tensor, Copy>();
   // what stands for more than its elements while a transform runs stays as it is
   const pack = (tensor: Tensor): Copy | Tensor => {

@@ -1,7 +1,7 @@
 /** Transforms of functions against what calculus says, against each other, and nested. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { autograd, func, manualSeed, ones, randn, stack, type Tensor, tensor } from '../../src/index.ts';
+import { autograd, func, manualSeed, ones, randn, stack, type Tensor, tensor, vmap } from '../../src/index.ts';
 
 const close = (a: unknown, b: unknown, tolerance = 1e-5): void => {
   const [x, y] = [a as Tensor, b as Tensor];
@@ -45,7 +45,10 @@ test('gradAndValue, argnums and aux', () => {
     tensor([3, 4]),
   ) as [[Tensor, Tensor], [Tensor, Tensor]];
   assert.deepEqual([gx.tolist(), gy.tolist(), value.item(), aux.tolist()], [[3, 4], [1, 2], 11, [4, 6]]);
-  assert.throws(() => func.grad((x: Tensor) => x)(ones(2)), /Expected f\(\*args\) to return a scalar Tensor, got tensor with 1 dims/);
+  assert.throws(
+    () => func.grad((x: Tensor) => x)(ones(2)),
+    /Expected f\(\*args\) to return a scalar Tensor, got tensor with 1 dims/,
+  );
 });
 
 test('vjp and jvp are transposes of one another', () => {
@@ -128,4 +131,45 @@ test('writes in place inside vmap', () => {
   close(func.vmap(add)(tensor([[1, 2], [3, 4]])), tensor([[3, 6], [9, 12]])); // biome-ignore format: matrices
   const shared = ones(2);
   assert.throws(() => func.vmap((x: Tensor) => shared.add_(x))(ones(3, 2)), /the same for all examples/);
+});
+
+test('what follows the function is given by position or by name', () => {
+  const f = (x: Tensor, y: Tensor): Tensor => x.mul(y.pow(2)).sum();
+  const withAux = (x: Tensor, y: Tensor): readonly [Tensor, Tensor] => [f(x, y), x.add(y)];
+  const [x, y] = [tensor([2, 3]), tensor([5, 7])];
+  const given = [withAux(x, y)[1].tolist(), x.mul(y).mul(2).tolist()];
+  for (const [gradient, aux] of [
+    func.grad(withAux, 1, true)(x, y),
+    func.grad(withAux, 1, { hasAux: true })(x, y),
+    func.grad(withAux, { argnums: 1, hasAux: true })(x, y),
+    func.jacrev(withAux, 1, { hasAux: true })(x, y),
+    func.jacfwd(withAux, 1, true)(x, y),
+    func.jacfwd(withAux, 1, { hasAux: true, randomness: 'same' })(x, y),
+  ]) {
+    assert.deepEqual([(aux as Tensor).tolist(), (gradient as Tensor).tolist()], given);
+  }
+  const [[dx, dy], [value]] = func.gradAndValue(withAux, [0, 1], true)(x, y);
+  assert.deepEqual([dx.tolist(), dy.tolist(), value.item()], [[25, 49], given[1], 197]);
+  assert.deepEqual(func.jacrev(f, 1, { chunkSize: 1 })(x, y).tolist(), given[1]);
+});
+
+test('vmap takes dimensions by position or by name', () => {
+  const [x, y] = [
+    tensor([
+      [1, 2, 3],
+      [4, 5, 6],
+    ]),
+    tensor([1, 10]),
+  ];
+  const f = (x: Tensor, y: Tensor): Tensor => x.add(y.sum());
+  const all = [
+    [12, 13, 14],
+    [15, 16, 17],
+  ];
+  assert.deepEqual(func.vmap(f, [1, null], 1)(x, y).tolist(), all);
+  assert.deepEqual(func.vmap(f, [1, null], { outDims: 1 })(x, y).tolist(), all);
+  assert.deepEqual(func.vmap(f, [1, null], 1, 'error', { chunkSize: 2 })(x, y).tolist(), all);
+  assert.deepEqual(vmap((x: Tensor) => x.sum(), -1)(x).tolist(), [5, 7, 9]);
+  // @ts-expect-error: an object by position is for options
+  assert.throws(() => func.vmap(f, { inDimz: 1 }), { code: 'argument', message: /unknown option "inDimz"/ });
 });

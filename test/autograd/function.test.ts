@@ -1065,3 +1065,16 @@ describe('onceDifferentiable', () => {
     assert.throws(() => autograd.grad(h.sum(), x), /appears to not have been used in the graph/);
   });
 });
+
+test('apply belongs to its class when it is handed on', () => {
+  class Square extends Exp {
+    static override forward(ctx: autograd.FunctionCtx, x: Tensor): Tensor {
+      ctx.saveForBackward(x.mul(2));
+      return x.pow(2);
+    }
+  }
+  const { apply } = Square as { apply: (x: Tensor) => Tensor };
+  assert.deepEqual(apply(constant(3)).tolist(), [9]);
+  assert.ok(autograd.gradcheck(Exp.apply, leaf(1, 2)));
+  assert.ok(autograd.gradcheck(Square.apply, leaf(1, 2)));
+});

@@ -342,6 +342,12 @@ describe('saveOnCpu', () => {
     assert.deepEqual(gradOf(x), [4, 6]);
     disableSavedTensorsHooks('not here', () => assert.throws(() => saveOnCpu(() => 1), { message: 'not here' }));
   });
+
+  test('takes what programs for other devices say', () => {
+    const x = leaf(2, 3);
+    assert.equal(saveOnCpu({ pinMemory: true }, () => x.pow(2).sum()).item(), 13);
+    assert.throws(() => saveOnCpu({ pinned: true } as never), { code: 'argument', message: /unknown option "pinned"/ });
+  });
 });
 
 describe('allowMutationOnSavedTensors', () => {

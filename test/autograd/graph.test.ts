@@ -219,3 +219,12 @@ describe('the shape of the graph', () => {
     ]);
   });
 });
+
+test('nodes say when they were recorded, and the end of a graph which leaf it is for', () => {
+  const x = leaf(2);
+  const y = x.mul(3);
+  const z = y.mul(y);
+  assert.equal((z.gradFn?._sequenceNr() ?? 0) - (y.gradFn?._sequenceNr() ?? 0), 1);
+  assert.equal(y.gradFn?.variable, undefined);
+  assert.equal(y.gradFn?.nextFunctions[0][0]?.variable, x);
+});
