@@ -10,8 +10,8 @@ export class MemoryScope implements StorageScope, Disposable {
   private readonly start = recorded();
   private readonly made: Storage[] = [];
   private readonly kept: unknown[] = [];
-  /** What tensors have come to refer to, each with the storage of the tensor that does. */
-  private readonly held = new Map<object, Storage>();
+  /** What tensors have come to refer to, each with the storage of the tensor that does; null for what else does. */
+  private readonly held = new Map<object, Storage | null>();
   private ended = false;
 
   constructor() {
@@ -24,7 +24,7 @@ export class MemoryScope implements StorageScope, Disposable {
   }
 
   /** @internal */
-  hold(value: object, holder: Storage): void {
+  hold(value: object, holder: Storage | null): void {
     this.held.set(value, holder);
   }
 
@@ -48,7 +48,7 @@ export class MemoryScope implements StorageScope, Disposable {
     Storage.scope = this.outer;
     const inside = new Set(this.made);
     for (const [value, holder] of this.held) {
-      if (inside.has(holder)) continue;
+      if (holder && inside.has(holder)) continue;
       this.kept.push(value);
       this.outer?.hold(value, holder);
     }
@@ -77,8 +77,11 @@ function reach(values: readonly unknown[], start: number): Set<unknown> {
   return seen;
 }
 
-/** Tells an open scope that the tensor in `holder` leads to `value` from now on: if it is from outside of the scope, that survives. */
-export function leadsTo(holder: Storage, value: object): void {
+/**
+ * Tells an open scope that the tensor in `holder` leads to `value` from now on: if it is from outside of the scope, that survives.
+ * @param holder null for something from outside of all scopes
+ */
+export function leadsTo(holder: Storage | null, value: object): void {
   (Storage.scope as MemoryScope | null)?.hold(value, holder);
 }
 

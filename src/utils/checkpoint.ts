@@ -4,6 +4,7 @@
  * saved on the way goes to the places in the same order, for that backward.
  */
 import { engine } from '../autograd/current.ts';
+import { leadsTo } from '../autograd/memory-scope.ts';
 import { enableGrad, isGradEnabled, scoped } from '../autograd/modes.ts';
 import type { Metadata } from '../autograd/node.ts';
 import { interpreter } from '../autograd/primitive.ts';
@@ -134,6 +135,7 @@ class Call {
       const tensor = given.requiresGrad ? given.detach() : given;
       if (count < places.length) {
         filled.set(places[count], new Kept(tensor, null));
+        leadsTo(null, tensor); // the function may be left before a scope of its own has returned it
         if (this.checked) differences.push(...difference(count, places[count], tensor));
       } else if (complete) {
         // while the function is still running for the first time, what comes after a backward inside of it has no place yet

@@ -190,6 +190,7 @@ describe('memoryScope', () => {
       (x: Tensor) => checkpoint(f, x.mul(2)),
       (x: Tensor) => checkpoint(g, { x: x.mul(2) }),
       (x: Tensor) => checkpoint(f, x.mul(2), { contextFn }),
+      (x: Tensor) => checkpoint((y: Tensor) => memoryScope(() => f(memoryScope(() => y.mul(2)))), x),
     ];
     for (const run of runs) {
       const x = ones(n).requiresGrad_();
