@@ -1,9 +1,11 @@
 /** Where a tensor stands in the graph. */
 import { Tensor } from '../core/tensor.ts';
 import { AccumulateGrad } from './accumulate.ts';
+import { moveRetaining } from './hooks.ts';
+import { enableGrad } from './modes.ts';
 import type { Edge, Node } from './node.ts';
 import type { Operand } from './primitive.ts';
-import { refreshView } from './view.ts';
+import { checkSeal, isLeaf, type ViewInfo } from './view.ts';
 
 /** Whether a gradient with respect to `operand` may be asked for. */
 export function requiresGrad(operand: Operand): operand is Tensor {
@@ -17,6 +19,19 @@ export function requiresGrad(operand: Operand): operand is Tensor {
 export function nodeOf(tensor: Tensor): Node | null {
   if (tensor._view !== null && tensor._view.version !== tensor.storage.version) refreshView(tensor);
   return tensor._node;
+}
+
+/** Finds the node of a view anew after its base's memory has been written to. */
+export function refreshView(tensor: Tensor): void {
+  const view = tensor._view as ViewInfo;
+  if (isLeaf(tensor) && !requiresGrad(view.base)) return;
+  checkSeal(tensor, view, 'its base or another view of its base has been modified inplace');
+  view.version = tensor.storage.version;
+  const before = tensor._node?.tensorHooks?.get(tensor._outputNr);
+  const { _node } = enableGrad(() => view.base.asStrided(tensor.shape, tensor.strides, tensor.offset));
+  tensor._node = _node;
+  tensor._outputNr = 0;
+  if (_node) moveRetaining(before, { node: _node, nr: 0 });
 }
 
 /** Where the gradient with respect to a tensor goes, or null if it wants none. */

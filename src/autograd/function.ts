@@ -10,10 +10,10 @@ import { evaluateBatch, evaluateDual } from './function-transforms.ts';
 import { innermost } from './lift.ts';
 import { mode, noGrad, unrecorded } from './modes.ts';
 import { type Edge, type Gradients, type Metadata, Node } from './node.ts';
-import { rewrite } from './primitive.ts';
 import { releasedError, type Saved, SavedTensor, save } from './saved.ts';
-import { checkInPlace, viewOf } from './view.ts';
+import { viewOf } from './view.ts';
 import { BatchLevel } from './vmap.ts';
+import { checkInPlace, rewrite } from './write.ts';
 
 /** One application of a custom function. */
 export class Application {

@@ -46,6 +46,13 @@ export function hooksAt({ node, nr }: Edge): TensorHooks {
   return own;
 }
 
+/** The gradient that a tensor keeps is that of what it has become, at `edge`. */
+export function moveRetaining(before: TensorHooks | undefined, edge: Edge): void {
+  if (!before?.retainedBy) return;
+  hooksAt(edge).retainedBy = before.retainedBy;
+  before.retainedBy = null;
+}
+
 /** @internal Whether a tensor that is no leaf keeps its gradient. */
 export const retainsGrad = ({ _node, _outputNr }: Tensor): boolean =>
   _node?.tensorHooks?.get(_outputNr)?.retainedBy != null;

@@ -9,8 +9,8 @@ import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import { requiresGrad } from './edge.ts';
 import { mode } from './modes.ts';
-import { type Interpreter, interpreter, type Operand, type Primitive, rewrite, run } from './primitive.ts';
-import { checkInPlace } from './view.ts';
+import { type Interpreter, interpreter, type Operand, type Primitive, run } from './primitive.ts';
+import { checkInPlace, rewrite } from './write.ts';
 
 /** What a lifted tensor stands for at one level. */
 export abstract class Lift {

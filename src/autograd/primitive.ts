@@ -7,12 +7,12 @@ import type { Shape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { amid, surroundings } from './around.ts';
 import { edgeOf, requiresGrad } from './edge.ts';
-import { leadsTo } from './memory-scope.ts';
 import { mode, unrecorded } from './modes.ts';
 import { mutation } from './mutation.ts';
 import { type Edge, type Gradients, Node } from './node.ts';
 import { Packed, releasedError, type Saved, type SavedName, SavedTensor, save, savedNames } from './saved.ts';
-import { checkInPlace, moveRetaining, rebase, viewOf } from './view.ts';
+import { viewOf } from './view.ts';
+import { checkInPlace, rewrite } from './write.ts';
 
 /** An input: a tensor, or a number that stands for one. */
 export type Operand = Tensor | number;
@@ -343,17 +343,6 @@ function executeInPlace<P>(
     node.save([], [self]);
   }
   return self;
-}
-
-/**
- * Makes a tensor that was written to the output of the write.
- * @param input the input of the write that it was before
- */
-export function rewrite(self: Tensor, write: Edge, input: number): void {
-  const before = self._node?.tensorHooks?.get(self._outputNr);
-  rebase(self, write, input);
-  leadsTo(self.storage, self);
-  if (before) moveRetaining(before, edgeOf(self) as Edge);
 }
 
 /** A copy of a tensor in the same place of the graph. */

@@ -1,7 +1,7 @@
 /** Views taken in place: the tensor itself is read in another geometry from then on, and its memory is left alone. */
 import { requiresGrad } from '../../autograd/edge.ts';
 import { mode } from '../../autograd/modes.ts';
-import { checkInPlace } from '../../autograd/view.ts';
+import { checkInPlace } from '../../autograd/write.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import * as v from './view.ts';
 
