@@ -6,15 +6,23 @@
 import { zerosLike } from '../core/creation.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
+import { Application, backwardOf, type Definition, type FunctionCtx, isTensor, record } from './application.ts';
 import { twin } from './edge.ts';
-import { checkTangent, Dual, type DualLevel } from './forward.ts';
-import { Application, backwardOf, type Definition, evaluate, type FunctionCtx, isTensor, record } from './function.ts';
-import { at } from './lift.ts';
+import { checkTangent, Dual, DualLevel } from './forward.ts';
+import { at, innermost } from './lift.ts';
 import { mode, setGradEnabled } from './modes.ts';
 import { BatchLevel } from './vmap.ts';
 
+/** Calls the function, within the transforms that are under way for its arguments. */
+export function evaluate(application: Application, args: readonly unknown[]): unknown[] {
+  const level = innermost(args.filter(isTensor));
+  if (level instanceof DualLevel) return evaluateDual(application, args, level);
+  if (level instanceof BatchLevel) return evaluateBatch(application, args, level);
+  return record(application, args, application.definition.forward as NonNullable<Definition['forward']>);
+}
+
 /** In forward mode: `forward` is applied to the values, and `jvp` to their tangents. */
-export function evaluateDual(application: Application, args: readonly unknown[], level: DualLevel): unknown[] {
+function evaluateDual(application: Application, args: readonly unknown[], level: DualLevel): unknown[] {
   const tangents = args.map((x) => (isTensor(x) ? level.lower(x).tangent : null));
   const values = args.map((x, k) => (tangents[k] ? level.strip(x as Tensor) : x));
   const results = evaluate(application, values);
@@ -119,7 +127,7 @@ function push(
 }
 
 /** Over a batch: the function is applied to all examples at once, and recorded as it is for one of them. */
-export function evaluateBatch(application: Application, args: readonly unknown[], level: BatchLevel): unknown[] {
+function evaluateBatch(application: Application, args: readonly unknown[], level: BatchLevel): unknown[] {
   const { definition } = application;
   const { name, vmap, generateVmapRule = false, setupContext } = definition;
   if (vmap && generateVmapRule) {
