@@ -349,9 +349,19 @@ const [ln2High, ln2Low] = [0.693359375, -2.1219444005469057e-4];
 function narrowExp(x: Expr): Expr {
   const bounded = atLeast(atMost(x, 89), -104);
   const k = round(mul(bounded, Math.LOG2E));
-  const f = fma(k, -ln2Low, fma(k, -ln2High, bounded));
   const half = round(mul(k, 0.5));
-  return mul(mul(polynomial(f, [1, 1, ...narrowGrowth]), exp2int(half)), exp2int(sub(k, half)));
+  return mul(mul(narrowPower(bounded, k), exp2int(half)), exp2int(sub(k, half)));
+}
+
+/** e^f for what is left of x after k times log 2. */
+const narrowPower = (x: Expr, k: Expr): Expr =>
+  polynomial(fma(k, -ln2Low, fma(k, -ln2High, x)), [1, 1, ...narrowGrowth]);
+
+/** The same for x up to 88, with 0 where the result would lose precision to its small exponent: 2^k then needs no care. */
+export function narrowFlushedExp(x: Expr): Expr {
+  const bounded = atLeast(x, -88);
+  const k = round(mul(bounded, Math.LOG2E));
+  return mul(narrowPower(bounded, k), exp2int(k));
 }
 
 /** The approximation of each function, to be evaluated in float64 for arguments that are float32 values. */

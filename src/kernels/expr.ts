@@ -29,7 +29,7 @@ export type Op =
   // bits of integers
   | 'bitAnd' | 'bitOr' | 'bitXor' | 'bitNot' | 'shiftLeft' | 'shiftRight'
   // functions that are made of others but have a derivative of their own
-  | 'sigmoid'
+  | 'sigmoid' | 'expFlushed'
   // a truth value as a number, a number as a truth value
   | 'number' | 'truth'
   // the parts of a float64: x = significand(x) * 2^exponent(x), and 2^n for whole n; for approx.ts
@@ -213,6 +213,8 @@ export const fmod = op2('fmod');
 
 /** 1 / (1 + e^-x), whose derivative is y (1 - y) wherever e^-x overflows, too. */
 export const sigmoid = op1('sigmoid');
+/** e^x for x up to 88, with 0 for what float32 has no full precision for: the weights of a softmax. */
+export const expFlushed = op1('expFlushed');
 export const square = (a: Scalar): Expr => mul(a, a);
 
 /** The polynomial c[0] + c[1] x + c[2] x^2 + ... by Horner's rule. */

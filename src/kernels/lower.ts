@@ -2,7 +2,7 @@
  * Lowers scalar expressions to SIMD code for four elements at a time. A value of a 32-bit type or a truth value is one v128 (truth is a
  * mask of all ones), a value of a 64-bit type is two. Types narrower than 32 bits are computed in 32 and wrapped.
  */
-import { approximation, narrowApproximation } from './approx.ts';
+import { approximation, narrowApproximation, narrowFlushedExp } from './approx.ts';
 import { type ElementType, isFloat } from './element.ts';
 import * as expr from './expr.ts';
 import { type Expr, type Op, type Transcendental, transcendental2 } from './expr.ts';
@@ -134,6 +134,9 @@ export class Lowering {
     if (op === 'promote') return this.convert(this.value(args[0], 'float32'), 'float64');
     if (op === 'demote') return this.convert(this.value(args[0], 'float64'), 'float32');
     if (op === 'sigmoid') return this.value(expr.div(1, expr.add(1, expr.exp(expr.neg(args[0])))), type);
+    if (op === 'expFlushed') {
+      return this.value(type === 'float32' ? narrowFlushedExp(args[0]) : expr.exp(args[0]), type);
+    }
     if (op === 'number') return this.convert(this.value(args[0], type), type);
     const approximate = approximation[op as Transcendental];
     if (approximate) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { approximation, narrowApproximation } from '../../src/kernels/approx.ts';
+import { approximation, narrowApproximation, narrowFlushedExp } from '../../src/kernels/approx.ts';
 import { type Expr, input, type Transcendental, transcendental1, transcendental2 } from '../../src/kernels/expr.ts';
 import { hostMath } from '../../src/kernels/host-math.ts';
 
@@ -53,6 +53,9 @@ const operations: Record<string, (a: number, b: number, c: number) => number> = 
   exp2int: (n) => withHighWord(0, () => (n + 1023) << 20),
 };
 
+/** The same in float32, whose smallest exponent stands for 0. */
+const narrowOperations: typeof operations = { ...operations, exp2int: (n) => (n < -126 ? 0 : 2 ** n) };
+
 /** What happens to the result of each operation. */
 type Rounding = (x: number) => number;
 const toDouble: Rounding = (x) => x;
@@ -66,7 +69,7 @@ function evaluate(root: Expr, inputs: readonly Float32Array[], rounded = toDoubl
       const values = new Float64Array(inputs[0].length);
       const columns = e.args.map(column);
       const [a, b, c] = [...columns, values, values, values];
-      const operation = operations[e.op];
+      const operation = (rounded === toDouble ? operations : narrowOperations)[e.op];
       if (e.op === 'input') values.set(inputs[e.value]);
       else if (e.op === 'const') values.fill(rounded(e.value));
       else if (e.op === 'host') {
@@ -157,6 +160,19 @@ describe('float32 approximations', () => {
   for (const name of transcendental1) {
     test(`${name} is within ${tolerance(name)} units in the last place`, () => check(name, samples()));
   }
+
+  test('exp of the softmax is within 0.95 units in the last place, or 0 where that is small', () => {
+    const x = samples().filter((value) => value <= 88);
+    evaluate(narrowFlushedExp(input(0)), [x], Math.fround).forEach((actual, i) => {
+      const exact = Math.exp(x[i]);
+      const flushed = actual === 0 && exact < 2 ** -125;
+      if (!flushed && !(Math.abs(actual - exact) <= 0.95 * ulp(exact)))
+        assert.fail(`exp(${x[i]}) is approximated by ${actual}`);
+    });
+    const [nan, least] = evaluate(narrowFlushedExp(input(0)), [Float32Array.of(Number.NaN, -Infinity)], Math.fround);
+    assert.ok(Number.isNaN(nan));
+    assert.equal(least, 0);
+  });
 
   const count = 40000;
   const column = (f: (i: number) => number): Float32Array => Float32Array.from({ length: count }, (_, i) => f(i));

@@ -12,7 +12,7 @@ import { Pointwise } from '../pointwise/pointwise-operator.ts';
 import { checkFloating, reducedShape } from './along.ts';
 import { amax } from './extremum.ts';
 
-const exponential = s.exp(s.sub(s.input(0), s.input(1)));
+const exponential = s.expFlushed(s.sub(s.input(0), s.input(1)));
 const scaled: PointwiseCode = { root: exponential, kernels: new Map() };
 const logOfExponentials = reduction('sum', exponential, s.log(s.input(0)));
 const lessBoth: PointwiseCode = { root: s.sub(s.sub(s.input(0), s.input(1)), s.input(2)), kernels: new Map() };
@@ -29,7 +29,11 @@ const InnerProduct: Primitive<number> = primitive<number>(
   [vjp((g, _, b) => g.mul(b), 1), vjp((g, _, a) => g.mul(a), 0)],
 );
 const ofSoftmax = new Pointwise('SoftmaxBackwardData', (g, y, common) => s.mul(y, s.sub(g, common)), 3);
-const ofLogSoftmax = new Pointwise('LogSoftmaxBackwardData', (g, y, total) => s.sub(g, s.mul(s.exp(y), total)), 3);
+const ofLogSoftmax = new Pointwise(
+  'LogSoftmaxBackwardData',
+  (g, y, total) => s.sub(g, s.mul(s.expFlushed(y), total)),
+  3,
+);
 
 const Softmax: Primitive<number> = primitive<number>(
   'Softmax',
