@@ -1,6 +1,7 @@
 /** Tensors from numbers, and tensors of known content. */
 import { AdjointError, show } from '../errors.ts';
-import { arrayOf, type TypedArray } from '../kernels/element.ts';
+import { clear } from '../kernels/clear.ts';
+import { arrayOf, bytesOf, type TypedArray } from '../kernels/element.ts';
 import {
   checkDType,
   type DType,
@@ -113,7 +114,9 @@ export function element(value: Scalar, dtype: DType): number | bigint {
 /** @internal A tensor in which every element is `value`. */
 export function filled(shape: Shape, value: Scalar, dtype: DType): Tensor {
   const t = Tensor.empty(shape, dtype);
-  (t.storage.elements() as Float64Array).fill(element(value, dtype) as number);
+  const { address, length } = t.storage;
+  if (address > 0 && Number(value) === 0 && !Object.is(value, -0)) clear(address, length * bytesOf[dtype]);
+  else (t.storage.elements() as Float64Array).fill(element(value, dtype) as number);
   return t;
 }
 
