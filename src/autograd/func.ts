@@ -1,56 +1,24 @@
-/** Functions of functions: derivatives and batches as transforms that compose (torch.func). */
+/** Functions of functions: derivatives as transforms that compose with each other and with batches (torch.func). */
 
 import { filled, zerosLike } from '../core/creation.ts';
-import { type DType, isFloatingPoint } from '../core/dtype.ts';
+import type { DType } from '../core/dtype.ts';
 import { positional } from '../core/named.ts';
 import { checkOptions, isOptions } from '../core/options.ts';
-import { checkDim, type Shape, sameShape, showShape } from '../core/shape.ts';
+import { type Shape, sameShape, showShape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
+import { ordinary, outsideInference, recording, release, withArguments } from './argument.ts';
 import { grad as gradients } from './backward.ts';
-import { edgeOf, requiresGrad, twin } from './edge.ts';
 import { checkTangent, DualLevel } from './forward.ts';
+import { vmap } from './func-vmap.ts';
 import { basis, blockOfColumns, blockOfRows } from './jacobian.ts';
 import { at } from './lift.ts';
-import { enableGrad, inferenceMode, mode, noGrad } from './modes.ts';
-import { type Edge, type Gradients, Node } from './node.ts';
-import { BatchLevel, type Randomness, together } from './vmap.ts';
+import { enableGrad } from './modes.ts';
+import { leavesOf, mapTree, partsOf, structure, type Tree, withParts } from './tree.ts';
+import { type Randomness, together } from './vmap.ts';
 
-/** A tensor, or arrays and objects of them: what transformed functions take and return. */
-export type Tree = Tensor | readonly Tree[] | { readonly [key: string]: Tree };
-
-/** One dimension for a whole argument or result, or one for each of its parts; null for what is no batch. */
-export type Dims = number | null | readonly Dims[] | { readonly [key: string]: Dims };
-
-function leavesOf(tree: Tree): Tensor[] {
-  if (tree instanceof Tensor) return [tree];
-  if (Array.isArray(tree) || isOptions(tree)) return Object.values(tree as Record<string, Tree>).flatMap(leavesOf);
-  throw new AdjointError(
-    'argument',
-    `Expected tensors, got unsupported type ${typeof tree}: ${show(tree)} is neither a Tensor nor an array or object of Tensors`,
-  );
-}
-
-/** The same structure with other leaves, which `f` is asked for in order. */
-function mapTree<T extends Tree>(tree: T, f: (leaf: Tensor) => Tensor): T {
-  if (tree instanceof Tensor) return f(tree) as T;
-  if (Array.isArray(tree)) return tree.map((part) => mapTree(part, f)) as unknown as T;
-  return Object.fromEntries(Object.entries(tree).map(([key, part]) => [key, mapTree(part, f)])) as T;
-}
-
-const withLeaves = <T extends Tree>(tree: T, leaves: readonly Tensor[]): T => {
-  let next = 0;
-  return mapTree(tree, () => leaves[next++]);
-};
-
-/** How a structure is told in errors: `*` for what is in it. */
-const structure = (tree: unknown): string => {
-  if (Array.isArray(tree)) return `[${tree.map(structure).join(', ')}]`;
-  if (!isOptions(tree)) return '*';
-  return `{ ${Object.entries(tree)
-    .map(([key, part]) => `${key}: ${structure(part)}`)
-    .join(', ')} }`;
-};
+export { type Dims, type VmapOptions, vmap } from './func-vmap.ts';
+export type { Tree } from './tree.ts';
 
 /** The tensors among the results of a function that is differentiated. @throws if there is anything else, or nothing */
 function outputsOf(call: string, output: unknown): Tensor[] {
@@ -84,80 +52,7 @@ function withoutAux(call: string, result: unknown, hasAux: boolean): [output: un
   return [result[0], result[1]];
 }
 
-/** Runs `work` outside of inference mode, whose tensors cannot be differentiated. Nothing is recorded, unless `work` sees to it. */
-const outsideInference = <T>(work: () => T): T => (mode.inference ? inferenceMode(false, () => noGrad(work)) : work());
-
-/** Runs `work` recording, in inference mode as well. */
-const recording = <T>(work: () => T): T => (mode.inference ? inferenceMode(false, work) : enableGrad(work));
-
-/** The tensor, or where it cannot be saved for a backward, because it was made in inference mode, a copy. */
-const ordinary = (x: Tensor): Tensor => (x.storage.inference ? x.clone() : x);
-
 // ---- reverse mode
-
-/** An argument of a transform: the place where the gradient is wanted, in front of whatever made the argument outside. */
-class Argument extends Node {
-  /** Whether the transform is under way. */
-  open = true;
-
-  constructor(of: Tensor) {
-    super([edgeOf(of)]);
-    this.setOutputs([of]);
-  }
-
-  name(): string {
-    return 'Argument';
-  }
-
-  apply(gradients: Gradients): Gradients {
-    return gradients;
-  }
-}
-
-/** Runs `work` with arguments that it can differentiate with respect to. */
-function withArguments<Args extends readonly Tree[], T>(args: Args, work: (fresh: Args) => T): T {
-  const nodes: Argument[] = [];
-  leavesOf(args);
-  const fresh = args.map((tree) =>
-    mapTree(tree, (x) => {
-      if (!isFloatingPoint(x.dtype)) {
-        throw new AdjointError(
-          'argument',
-          `only Tensors of floating point dtype can require gradients, got ${x.dtype}`,
-        );
-      }
-      const argument = twin(ordinary(x));
-      const node = new Argument(x);
-      nodes.push(node);
-      argument._node = node;
-      argument._outputNr = 0;
-      return argument;
-    }),
-  );
-  try {
-    return enableGrad(() => work(fresh as unknown as Args));
-  } finally {
-    for (const node of nodes) node.open = false;
-  }
-}
-
-/** Whether a gradient can be wanted beyond a node: where a graph ends, or at an argument of a transform that is still under way. */
-function isLive(node: Node): boolean {
-  const reached = new Set([node]);
-  for (const next of reached) {
-    if (next instanceof Argument ? next.open : next.edges.length === 0) return true;
-    for (const edge of next.edges as readonly (Edge | null)[]) if (edge) reached.add(edge.node);
-  }
-  return false;
-}
-
-/** A result as it leaves a transform: in the graph only as far as the graph goes on outside, and where that is recorded. */
-function release<T extends Tree>(tree: T): T {
-  return mapTree(tree, (x) => {
-    if (mode.grad ? !x._node || isLive(x._node) : !requiresGrad(x)) return x;
-    return Object.assign(twin(x), { _node: null, _outputNr: 0, _view: null });
-  });
-}
 
 /** One argument or several, by their positions. */
 export type Positions = number | readonly number[];
@@ -457,11 +352,11 @@ function pushed(
         );
       }
       return [
-        withLeaves(
+        withParts(
           output as Tree,
           pairs.map((pair) => pair.primal),
         ),
-        withLeaves(
+        withParts(
           output as Tree,
           pairs.map(({ primal, tangent }) => tangent ?? zerosLike(primal)),
         ),
@@ -484,7 +379,7 @@ export function linearize<Args extends readonly Tree[], Out extends Tree>(
   const [output, pullBack] = pullback(f, primals);
   const cotangents = outsideInference(() => leavesOf(output).map((y) => zerosLike(y).requiresGrad_()));
   // the pullback is linear: its own derivative, at any cotangent, is its transpose
-  const pulled = recording(() => leavesOf(pullBack(withLeaves(output, cotangents))));
+  const pulled = recording(() => leavesOf(pullBack(withParts(output, cotangents))));
   const live = pulled.flatMap((g, k) => (g.requiresGrad ? [k] : []));
   const inputs = leavesOf(primals);
   const jvpFn = (...tangents: Args): Out => {
@@ -508,7 +403,7 @@ export function linearize<Args extends readonly Tree[], Out extends Tree>(
         },
       ),
     );
-    return release(withLeaves(output as Out, found));
+    return release(withParts(output as Out, found));
   };
   return [output as Out, jvpFn];
 }
@@ -522,224 +417,6 @@ function checkDirection(k: number, shape: Shape, dtype: DType, primal: Tensor): 
   };
   if (!sameShape(shape, primal.shape)) fail('shape', showShape(shape), showShape(primal.shape));
   if (dtype !== primal.dtype) fail('dtype', dtype, primal.dtype);
-}
-
-// ---- batches
-
-export interface VmapOptions {
-  /** The dimension of the batch in each argument, or one for all; null for an argument that all examples share. */
-  readonly inDims?: Dims;
-  /** Where the batch goes in the results; null for one that is no batch. */
-  readonly outDims?: Dims;
-  /** What random operators do inside: 'error' (throw), 'different' (draw for each example) or 'same' (draw once for all). */
-  readonly randomness?: Randomness;
-  /** Run so many examples at a time, to bound memory. */
-  readonly chunkSize?: number | null;
-}
-
-/** Dimensions as `vmap` takes them by position, where an object would be its options. */
-type Listed = number | null | readonly Dims[];
-type OfVmap =
-  | [options?: VmapOptions]
-  | [inDims: Listed, options?: Omit<VmapOptions, 'inDims'>]
-  | [inDims: Listed, outDims: Listed, options?: Omit<VmapOptions, 'inDims' | 'outDims'>]
-  | [inDims: Listed, outDims: Listed, randomness: Randomness, options?: Pick<VmapOptions, 'chunkSize'>];
-
-/** A non-empty list of dimensions, or one, as `inDims` and `outDims` are. */
-const isDims = (dims: unknown): dims is Dims =>
-  dims === null ||
-  Number.isInteger(dims) ||
-  ((Array.isArray(dims) || isOptions(dims)) && Object.values(dims as Record<string, unknown>).every(isDims));
-
-/** One entry of `dims` for each leaf, or null if they have not the structure of the tree. */
-function spreadDims(dims: Dims, tree: unknown): (number | null)[] | null {
-  if (dims === null || typeof dims === 'number') return partsOf(tree).map(() => dims);
-  if (Array.isArray(dims) !== Array.isArray(tree) || !(Array.isArray(tree) || isOptions(tree))) return null;
-  const own = dims as Record<string, Dims>;
-  const parts = tree as Record<string, unknown>;
-  const keys = Object.keys(parts);
-  if (keys.length !== Object.keys(own).length || !keys.every((key) => Object.hasOwn(own, key))) return null;
-  const spread = keys.map((key) => spreadDims(own[key], parts[key]));
-  return spread.includes(null) ? null : (spread as (number | null)[][]).flat();
-}
-
-/** Everything in a structure that is no array and no object, tensors or not. */
-function partsOf(tree: unknown): unknown[] {
-  if (Array.isArray(tree) || isOptions(tree)) return Object.values(tree as Record<string, unknown>).flatMap(partsOf);
-  return [tree];
-}
-
-/** The same structure with other parts, which `f` is asked for in order. */
-function mapParts(tree: unknown, f: (part: unknown) => unknown): unknown {
-  if (Array.isArray(tree)) return tree.map((part) => mapParts(part, f));
-  if (!isOptions(tree)) return f(tree);
-  return Object.fromEntries(Object.entries(tree).map(([key, part]) => [key, mapParts(part, f)]));
-}
-
-/** The dimension of the batch in each part of the arguments, checked, and its size. */
-function batchOf(inDims: Dims, args: readonly unknown[]): { dims: (number | null)[]; size: number } {
-  if (args.length === 0) {
-    throw new AdjointError(
-      'argument',
-      'vmap: got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a function with no inputs. The latter is unsupported.',
-    );
-  }
-  const given = spreadDims(inDims, args);
-  if (!given) {
-    throw new AdjointError(
-      'argument',
-      `vmap: inDims is not compatible with the structure of the inputs. inDims ${show(inDims)} has structure ${structure(inDims)} ` +
-        `but inputs has structure ${structure(args)}`,
-    );
-  }
-  const sizes: number[] = [];
-  const dims = partsOf(args).map((x, k) => {
-    const dim = given[k];
-    if (dim === null) return null;
-    if (!(x instanceof Tensor)) {
-      throw new AdjointError(
-        'argument',
-        `vmap: Got inDim=${dim} for an input but the input is ${show(x)}. We cannot vmap over non-Tensor arguments, please use null as ` +
-          'the respective inDim',
-      );
-    }
-    if (dim < -x.ndim || dim >= x.ndim) {
-      throw new AdjointError(
-        'index',
-        `vmap: Got inDim=${dim} for some input, but that input is a Tensor of dimensionality ${x.ndim} so expected inDim to satisfy ` +
-          `-${x.ndim} <= inDim < ${x.ndim}.`,
-      );
-    }
-    const own = dim < 0 ? dim + x.ndim : dim;
-    sizes.push(x.shape[own]);
-    return own;
-  });
-  if (sizes.length === 0) {
-    throw new AdjointError('argument', 'vmap: Expected at least one Tensor to vmap over, but inDims are all null');
-  }
-  if (sizes.some((size) => size !== sizes[0])) {
-    throw new AdjointError(
-      'shape',
-      `vmap: Expected all tensors to have the same size in the mapped dimension, got sizes ${sizes.join(', ')} for the mapped dimension`,
-    );
-  }
-  return { dims, size: sizes[0] };
-}
-
-/** The dimension of the batch in each part of the results, checked: whatever has one is a tensor. */
-function outputDims(outDims: Dims, result: unknown): (number | null)[] {
-  const alone = result instanceof Tensor && Array.isArray(outDims) && outDims.length === 1;
-  const to = spreadDims(alone ? (outDims as readonly Dims[])[0] : outDims, result);
-  if (!to) {
-    throw new AdjointError(
-      'argument',
-      `vmap: outDims is not compatible with the structure of the outputs. outDims ${show(outDims)} has structure ${structure(outDims)} ` +
-        `but outputs has structure ${structure(result)}`,
-    );
-  }
-  for (const [k, y] of partsOf(result).entries()) {
-    if (to[k] === null || y instanceof Tensor) continue;
-    throw new AdjointError(
-      'argument',
-      `vmap: the function must only return Tensors, got type ${typeof y}: ${show(y)}. Did you mean to set outDims to null for output?`,
-    );
-  }
-  return to;
-}
-
-/**
- * The function that applies `f`, which is written for one example, to a whole batch (torch.func.vmap). Inside of `f` the tensors of the batch
- * have the shape of one example.
- *
- * All operators run on the whole batch at once. What depends on the values of an example has no place there and throws: `item()` and
- * control flow by it, and what would differ in shape from example to example, `nonzero`, `maskedSelect` and `x.index(mask)` with a mask
- * that is part of the batch.
- * @example const perSample = vmap(grad(loss), { inDims: [null, 0, 0] });
- * @throws if the batches differ in size, or if there is none; of `inDims`, `outDims` and `chunkSize` that do not fit; and of random
- * operators inside, unless `randomness` says what they are to do
- */
-export function vmap<Args extends readonly unknown[], Out>(
-  f: (...args: Args) => Out,
-  ...options: OfVmap
-): (...args: Args) => Out {
-  const names = ['inDims', 'outDims', 'randomness', 'chunkSize'];
-  const [inDims = 0, outDims = 0, randomness = 'error', chunkSize = null] = positional<
-    [Dims?, Dims?, Randomness?, (number | null)?]
-  >('vmap', names, options);
-  if (randomness !== 'error' && randomness !== 'different' && randomness !== 'same') {
-    throw new AdjointError(
-      'argument',
-      `Only allowed values for randomness are 'error', 'different', or 'same'. Got ${show(randomness)}`,
-    );
-  }
-  if (chunkSize !== null && !(Number.isInteger(chunkSize) && chunkSize > 0)) {
-    throw new AdjointError('argument', `vmap: chunkSize should be null or greater than 0. (got ${show(chunkSize)})`);
-  }
-  for (const [name, dims] of Object.entries({ inDims, outDims })) {
-    if (!isDims(dims) || (name === 'inDims' && dims === null)) {
-      throw new AdjointError(
-        'argument',
-        `vmap: expected ${name} to be a whole number${name === 'outDims' ? ', null' : ''} or a (potentially nested) array of them and of ` +
-          `null, matching the structure of the ${name === 'inDims' ? 'inputs' : 'outputs'}, got: ${show(dims)}`,
-      );
-    }
-  }
-  const batch = (...args: Args): Out => {
-    const { dims, size } = batchOf(inDims, args);
-    if (chunkSize !== null && chunkSize < size) return inChunks(batch, args, dims, size, chunkSize, outDims);
-    return at(new BatchLevel(size, randomness), (level) => {
-      let next = 0;
-      const lifted = mapParts(args, (x) => {
-        const dim = dims[next++];
-        return dim === null ? x : level.lift(x as Tensor, dim);
-      });
-      const result = f(...(lifted as Args));
-      const to = outputDims(outDims, result);
-      let k = 0;
-      return mapParts(result, (y) => {
-        const dim = to[k++];
-        if (!(y instanceof Tensor)) return y;
-        if (dim !== null) {
-          const all = level.lowerAll(y);
-          return release(checkDim(dim, all.ndim) === 0 ? all : all.movedim(0, dim));
-        }
-        if (!level.lower(y)) return release(y);
-        throw new AdjointError('argument', 'vmap: the function can not return a batched Tensor when outDim is null');
-      }) as Out;
-    });
-  };
-  return batch;
-}
-
-/** Applies a batched function to parts of the batch, and joins what it returns. */
-function inChunks<Args extends readonly unknown[], Out>(
-  f: (...args: Args) => Out,
-  args: Args,
-  dims: readonly (number | null)[],
-  size: number,
-  chunk: number,
-  outDims: Dims,
-): Out {
-  const parts: Out[] = [];
-  for (let start = 0; start < size; start += chunk) {
-    let k = 0;
-    const part = mapParts(args, (x) => {
-      const dim = dims[k++];
-      return dim === null ? x : (x as Tensor).narrow(dim, start, Math.min(chunk, size - start));
-    });
-    parts.push(f(...(part as Args)));
-  }
-  const to = outputDims(outDims, parts[0]);
-  const columns = parts.map(partsOf);
-  let k = 0;
-  return mapParts(parts[0], (first) => {
-    const dim = to[k++];
-    if (dim === null) return first;
-    const pieces = columns.map((column) => column[k - 1] as Tensor);
-    const along = checkDim(dim, pieces[0].ndim);
-    const all = together(pieces.flatMap((piece) => piece.unbind(along)));
-    return along === 0 ? all : all.movedim(0, along);
-  }) as Out;
 }
 
 // ---- Jacobians
@@ -791,13 +468,13 @@ export function jacrev(f: (...args: readonly unknown[]) => unknown, ...options: 
       hasAux,
     );
     const outputs = leavesOf(output);
-    const row = (...vectors: readonly Tensor[]): Tree => pullBack(withLeaves(output, vectors));
+    const row = (...vectors: readonly Tensor[]): Tree => pullBack(withParts(output, vectors));
     const vectors = basis(outputs);
     const rows =
       chunkSize === 1
         ? stacked(Array.from({ length: vectors[0].shape[0] }, (_, i) => row(...vectors.map((x) => x.select(0, i)))))
         : vmap(row, { chunkSize })(...vectors);
-    const result = withTrees(
+    const result = withParts(
       output,
       outputs.map((_, i) => one(mapTree(rows, (x) => blockOfRows(x, outputs, i)) as readonly Tree[], argnums) as Tree),
     );
@@ -809,7 +486,7 @@ export function jacrev(f: (...args: readonly unknown[]) => unknown, ...options: 
 /** Trees of one structure as one, whose leaves are theirs together. */
 function stacked(trees: readonly Tree[]): Tree {
   const columns = trees.map(leavesOf);
-  return withLeaves(
+  return withParts(
     trees[0],
     columns[0].map((_, k) => together(columns.map((column) => column[k]))),
   );
@@ -855,30 +532,19 @@ export function jacfwd(f: (...args: readonly unknown[]) => unknown, ...options: 
     const inputs = leavesOf(own);
     const differentiated = (...fresh: readonly Tree[]): unknown => f(...replaced(args, chosen, fresh));
     const column = (...vectors: readonly Tensor[]): readonly Tree[] => {
-      const [, tangent, aux] = pushed(differentiated, own, withLeaves(own, vectors), false, hasAux);
+      const [, tangent, aux] = pushed(differentiated, own, withParts(own, vectors), false, hasAux);
       return aux === null ? [tangent] : [tangent, aux];
     };
     const [tangent, aux] = vmap(column, { randomness })(...basis(inputs));
     const jacobians = leavesOf(tangent).map((columns) => {
       const blocks = inputs.map((_, j) => blockOfColumns(columns, inputs, j));
-      return one(withLeaves(own, blocks), argnums) as Tree;
+      return one(withParts(own, blocks), argnums) as Tree;
     });
-    const result = withTrees(tangent, jacobians);
+    const result = withParts(tangent, jacobians);
     // the same for every column
     return aux ? [result, mapTree(aux, (x) => x.select(0, 0))] : result;
   };
   return (...args: readonly unknown[]) => outsideInference(() => jacobian(...args));
-}
-
-/** A structure with a tree in the place of each leaf. */
-function withTrees(tree: Tree, trees: readonly Tree[]): Tree {
-  let next = 0;
-  const visit = (part: Tree): Tree => {
-    if (part instanceof Tensor) return trees[next++];
-    if (Array.isArray(part)) return part.map(visit);
-    return Object.fromEntries(Object.entries(part).map(([key, inner]) => [key, visit(inner)]));
-  };
-  return visit(tree);
 }
 
 /** The function that computes the Hessian of a scalar function: forward mode over reverse (torch.func.hessian). */
