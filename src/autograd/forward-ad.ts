@@ -58,19 +58,24 @@ export function enterDualLevel(): number {
   return 0;
 }
 
+/** Which level is meant: the one that is open, 0, in any case. */
+export interface LevelOptions {
+  readonly level?: number | null;
+}
+
+function checkLevel(call: string, options: LevelOptions): void {
+  checkOptions(call, options, ['level']);
+  if ((options.level ?? 0) === 0) return;
+  throw new AdjointError('argument', `${call}: there is one level at most: expected 0, got ${show(options.level)}`);
+}
+
 /**
  * Closes the level that `enterDualLevel` has opened (torch.autograd.forward_ad.exit_dual_level). What was dual there is an ordinary tensor again.
  * @param options the number of the level, which can only be the last one opened
  * @throws if there is no such level
  */
-export function exitDualLevel(options: { level?: number | null } = {}): void {
-  checkOptions('exitDualLevel', options, ['level']);
-  if ((options.level ?? 0) !== 0) {
-    throw new AdjointError(
-      'argument',
-      `Trying to exit a dual level that was not the last one that was created: expected 0, got ${show(options.level)}`,
-    );
-  }
+export function exitDualLevel(options: LevelOptions = {}): void {
+  checkLevel('exitDualLevel', options);
   closeLevel();
 }
 
@@ -78,7 +83,8 @@ export function exitDualLevel(options: { level?: number | null } = {}): void {
  * A tensor of value `tensor` whose derivative is `tangent`, of the same shape and dtype (torch.autograd.forward_ad.make_dual).
  * @throws outside of a dual level, or if the tangent does not fit
  */
-export function makeDual(tensor: Tensor, tangent: Tensor): Tensor {
+export function makeDual(tensor: Tensor, tangent: Tensor, options: LevelOptions = {}): Tensor {
+  checkLevel('makeDual', options);
   const level = current();
   if (!level) {
     throw new AdjointError(
@@ -102,8 +108,15 @@ export function makeDual(tensor: Tensor, tangent: Tensor): Tensor {
   return level.lift(tensor, tangent);
 }
 
+/** What a dual tensor consists of. */
+export interface UnpackedDualTensor {
+  primal: Tensor;
+  tangent: Tensor | null;
+}
+
 /** The value of a tensor and its tangent, null if it has none (torch.autograd.forward_ad.unpack_dual). */
-export function unpackDual(tensor: Tensor): { primal: Tensor; tangent: Tensor | null } {
+export function unpackDual(tensor: Tensor, options: LevelOptions = {}): UnpackedDualTensor {
+  checkLevel('unpackDual', options);
   if (!(tensor instanceof Tensor))
     throw new AdjointError('argument', `unpackDual: expected a Tensor, got ${show(tensor)}`);
   return current()?.unpack(tensor) ?? { primal: tensor, tangent: null };

@@ -140,6 +140,13 @@ describe('the level', () => {
     assert.deepEqual(tangentOf(makeDual(ones(2), ones(2)).mul(2)), [2, 2]);
     assert.throws(() => enterDualLevel(), /Nested forward mode AD is not supported/);
     assert.throws(() => exitDualLevel({ level: 1 }), { code: 'argument', message: /expected 0, got 1/ });
+    assert.throws(() => makeDual(tensor(1), tensor(1), { level: 1 }), {
+      code: 'argument',
+      message: /expected 0, got 1/,
+    });
+    const dual = makeDual(tensor(1), tensor(2), { level: 0 });
+    assert.equal(unpackDual(dual, { level: 0 }).tangent?.item(), 2);
+    assert.throws(() => unpackDual(dual, { level: -1 }), { code: 'argument', message: /expected 0, got -1/ });
     exitDualLevel({ level: 0 });
     assert.throws(() => exitDualLevel(), { code: 'autograd', message: /no level exists/ });
     enterDualLevel();
