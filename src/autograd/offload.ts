@@ -2,7 +2,7 @@ import { fromElements } from '../core/creation.ts';
 import type { DType } from '../core/dtype.ts';
 import { checkOptions } from '../core/options.ts';
 import type { Shape } from '../core/shape.ts';
-import { Tensor } from '../core/tensor.ts';
+import type { Tensor } from '../core/tensor.ts';
 import type { TypedArray } from '../kernels/element.ts';
 import { savedTensorsHooks } from './saved.ts';
 
@@ -32,9 +32,7 @@ export function saveOnCpu<T>(first?: SaveOnCpuOptions | (() => T), second?: () =
   const [options, callback] = typeof first === 'function' ? [{}, first] : [first ?? {}, second];
   checkOptions('saveOnCpu', options, ['pinMemory', 'deviceType']);
   const copies = new WeakMap<Tensor, Copy>();
-  // what stands for more than its elements while a transform runs stays as it is
-  const pack = (tensor: Tensor): Copy | Tensor => {
-    if (tensor._lift) return tensor;
+  const pack = (tensor: Tensor): Copy => {
     const before = copies.get(tensor);
     if (before?.version === tensor._version) return before;
     const { _version: version, shape, dtype } = tensor;
@@ -42,7 +40,6 @@ export function saveOnCpu<T>(first?: SaveOnCpuOptions | (() => T), second?: () =
     copies.set(tensor, copy);
     return copy;
   };
-  const unpack = (packed: Copy | Tensor): Tensor =>
-    packed instanceof Tensor ? packed : fromElements(packed.elements, packed.shape, packed.dtype);
+  const unpack = ({ elements, shape, dtype }: Copy): Tensor => fromElements(elements, shape, dtype);
   return callback ? savedTensorsHooks(pack, unpack, callback) : savedTensorsHooks(pack, unpack);
 }

@@ -34,7 +34,9 @@ export function save(tensor: Tensor, maker: Node | null): Saved {
         'or use noGrad() instead of inferenceMode()',
     );
   }
-  return hooks.length === 0 ? new Kept(tensor, maker) : new Packed(tensor, hooks[hooks.length - 1]);
+  // a tensor that stands for a batch does so only while its transform runs: hooks could not give it back
+  if (hooks.length === 0 || tensor._lift !== null) return new Kept(tensor, maker);
+  return new Packed(tensor, hooks[hooks.length - 1]);
 }
 
 /** Runs `work` without the hooks in force: it saves tensors to use them at once, and not for a backward. */
@@ -174,8 +176,8 @@ export class SavedTensor {
 /**
  * While it is in force, every tensor that is saved for backward is given to `pack`, and what that returns is kept instead of the tensor; when
  * the backward needs it, `unpack` has to make a tensor of the same content out of it (torch.autograd.graph.saved_tensors_hooks).
- * `pack` runs without recording and must not write to the tensor. Nothing tells whether it was written to since.
- * Of several pairs the innermost applies.
+ * `pack` runs without recording and must not write to the tensor. Nothing tells whether it was written to since. What has a meaning only
+ * inside of a transform (func) is kept as it is. Of several pairs the innermost applies.
  * @example const y = savedTensorsHooks((x) => x.toTypedArray(), (data) => tensor(data), () => f(x));
  */
 export function savedTensorsHooks<P, T>(

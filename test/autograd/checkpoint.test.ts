@@ -5,6 +5,7 @@ import { collectGarbage } from '../../src/host/garbage.ts';
 import {
   autograd,
   enableGrad,
+  func,
   isGradEnabled,
   manualSeed,
   nn,
@@ -884,6 +885,20 @@ describe('hooks for saved tensors around and inside of a checkpoint', () => {
     assert.deepEqual(
       derivative((y) => checkpoint(slope, y), 0.5, 2),
       derivative(slope, 0.5, 2),
+    );
+  });
+
+  test('what lives inside of a transform only is none of theirs', () => {
+    const gradients = (y: Tensor): Tensor =>
+      func.vmap(func.grad((z: Tensor) => z.sin().mul(z.exp()).sum()))(y.reshape([2, 2]));
+    const plain = derivative(gradients, 0.5, 2, -1, 0.2);
+    assert.deepEqual(
+      derivative((y) => checkpoint(gradients, y), 0.5, 2, -1, 0.2),
+      plain,
+    );
+    assert.deepEqual(
+      derivative((y) => autograd.graph.saveOnCpu(() => gradients(y)), 0.5, 2, -1, 0.2),
+      plain,
     );
   });
 
