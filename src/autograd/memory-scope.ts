@@ -92,8 +92,9 @@ export function leadsTo(holder: Storage | null, value: object): void {
  *
  * What survives: the results of the callback, what `scope.keep` was given, gradients of tensors from outside, the state of optimizers, and
  * whatever the graphs of these have saved. Each of them may be a tensor, or anything that leads to tensors through properties; what only the
- * code of a function refers to, as a hook may, is for `scope.keep`. Any other tensor throws an error when its elements are used after the scope. A scope holds on to what is made in it until it ends, so give
- * each step of a loop its own. What other asynchronous code makes meanwhile belongs to it too: do not await inside.
+ * code of a function refers to, as a hook may, is for `scope.keep`. Any other tensor throws an error when its elements are used after the
+ * scope. A scope holds on to what is made in it until it ends, so give each step of a loop its own. What other asynchronous code makes
+ * meanwhile belongs to it too: do not await inside.
  * @throws if the callback is asynchronous
  * @example const loss = memoryScope(() => { const y = model.forward(x); const loss = lossOf(y); loss.backward(); return loss.detach(); });
  * @example { using scope = memoryScope(); best = scope.keep(f(x)); }
