@@ -32,7 +32,7 @@ const settings: Settings = {
   measurement: 0.05,
   ...(quick
     ? { warmUp: 0.3, row: 1, answer: 15, steps: 0.1, memory: 3 }
-    : { warmUp: 0.3, row: 4, answer: 20, steps: 1, memory: 20 }),
+    : { warmUp: 1, row: 4, answer: 20, steps: 1, memory: 20 }),
 };
 
 const { adjoint, withoutBlas, peers } = libraries();
