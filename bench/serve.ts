@@ -149,7 +149,7 @@ export async function serve<T>(library: Library<T>): Promise<void> {
       tell(await answer(library, JSON.parse(line), current));
     } catch (error) {
       current.step = undefined;
-      tell(error instanceof Lacks ? { lacks: error.message } : { error: String((error as Error)?.stack ?? error) });
+      tell(error instanceof Lacks ? { lacks: error.message } : { error: String(error) });
     }
   }
   process.exit();
