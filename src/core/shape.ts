@@ -25,6 +25,17 @@ export function contiguousStrides(shape: Shape): Shape {
   return strides;
 }
 
+/** How far from the first element number `index`, in row-major order, lies. */
+export function positionOf(index: number, shape: Shape, strides: Shape): number {
+  let position = 0;
+  let rest = index;
+  for (let d = shape.length - 1; d >= 0; d--) {
+    position += (rest % shape[d]) * strides[d];
+    rest = Math.floor(rest / shape[d]);
+  }
+  return position;
+}
+
 /** Whether the elements, if there are any, lie in row-major order. */
 export function isContiguous(shape: Shape, strides: Shape): boolean {
   let step = 1;

@@ -6,7 +6,7 @@ import type { TypedArray } from '../kernels/element.ts';
 import { arrayOf, isFloat } from '../kernels/element.ts';
 import type { DType } from './dtype.ts';
 import { formatTensor } from './format.ts';
-import { checkDim, contiguousStrides, isContiguous, numelOf, type Shape, showShape } from './shape.ts';
+import { checkDim, contiguousStrides, isContiguous, numelOf, positionOf, type Shape, showShape } from './shape.ts';
 import { Storage } from './storage.ts';
 
 /** Nested arrays of elements, as `tolist` gives them. */
@@ -113,13 +113,7 @@ export class Tensor {
 
   /** @internal Where element number `index`, in row-major order, lies in the storage. */
   locate(index: number): number {
-    let position = this.offset;
-    for (let d = this.shape.length - 1; d >= 0; d--) {
-      const size = this.shape[d];
-      position += (index % size) * this.strides[d];
-      index = Math.floor(index / size);
-    }
-    return position;
+    return this.offset + positionOf(index, this.shape, this.strides);
   }
 
   /** @internal The element at a position of the storage. */

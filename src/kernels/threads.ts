@@ -20,14 +20,14 @@ const word = {
   sleeping: 32,
   /** How many workers may take part. */
   workers: 48,
-  /** How large memory is. */
-  pages: 53,
   /** Whether a part has failed. */
   failed: 49,
   /** The kernel of the job: its number, and the bytes of its module. */
   kernel: 50,
   module: 51,
   moduleBytes: 52,
+  /** How large memory is. */
+  pages: 53,
   /** Here begins the table of parts: descriptor, begin, end. */
   parts: 64,
 } as const;

@@ -1,5 +1,5 @@
 /** Hands matrices and vectors to the kernels that multiply them. */
-import { numelOf } from '../../core/shape.ts';
+import { numelOf, positionOf } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { currentBlas, originFor } from '../../kernels/blas.ts';
 import { bytesOf } from '../../kernels/element.ts';
@@ -89,7 +89,7 @@ function timesByBlas(a: Tensor, b: Tensor, out: Tensor): boolean {
   const first = [a, b].map((t) => origin + stage(t));
   const count = numelOf(sizes);
   for (let i = 0; i < count; i++) {
-    const [at, bt, ct] = strides.map((own) => placeOf(i, sizes, own) * bytes);
+    const [at, bt, ct] = strides.map((own) => positionOf(i, sizes, own) * bytes);
     blas[dtype](
       linesA.transposed,
       linesB.transposed,
@@ -106,16 +106,6 @@ function timesByBlas(a: Tensor, b: Tensor, out: Tensor): boolean {
   }
   unstage(out, address);
   return true;
-}
-
-/** Where run number `i` through loops begins. */
-function placeOf(i: number, sizes: readonly number[], strides: readonly number[]): number {
-  let place = 0;
-  for (let d = sizes.length - 1; d >= 0; d--) {
-    place += (i % sizes[d]) * strides[d];
-    i = Math.floor(i / sizes[d]);
-  }
-  return place;
 }
 
 /** Operands are read in steps of up to so many bytes along k where they lie: beyond that, lines of the cache evict each other. */
