@@ -1,4 +1,5 @@
 /** What the library works with on this machine. */
+import { widens } from './host/wide.ts';
 import { currentBlas } from './kernels/blas.ts';
 import { relaxedSimd } from './kernels/features.ts';
 import { shared } from './kernels/memory.ts';
@@ -14,6 +15,11 @@ export interface Config {
   readonly sharedMemory: boolean;
   /** Whether the engine has relaxed SIMD: its fused multiply-add makes matrix products in WebAssembly half as fast again. */
   readonly fusedMultiplyAdd: boolean;
+  /**
+   * Whether the engine joins pairs of 128-bit instructions to vectors of 256 bits where the processor has them (Node from 24 on, on x64). The
+   * environment variable `ADJOINT_VECTORS=128` does without.
+   */
+  readonly wideVectors: boolean;
 }
 
 /**
@@ -25,4 +31,5 @@ export const config = (): Config => ({
   threads: getNumThreads(),
   sharedMemory: shared,
   fusedMultiplyAdd: relaxedSimd,
+  wideVectors: widens,
 });
