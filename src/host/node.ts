@@ -5,6 +5,7 @@ type GetBuiltinModule = (name: string) => unknown;
 interface NodeProcess {
   readonly platform?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly versions?: Readonly<Record<string, string | undefined>>;
   readonly config?: { readonly variables?: Readonly<Record<string, unknown>> };
   readonly getBuiltinModule?: GetBuiltinModule;
 }
@@ -16,6 +17,9 @@ export const builtinModule = <T>(name: string): T | undefined => node?.getBuilti
 
 /** An environment variable, or undefined where there are none. */
 export const environment = (name: string): string | undefined => node?.env?.[name];
+
+/** The version of a part of Node, or undefined. */
+export const version = (part: string): string | undefined => node?.versions?.[part];
 
 /** How Node was built: a variable of its configuration, or undefined. */
 export const variable = (name: string): unknown => node?.config?.variables?.[name];

@@ -1,4 +1,4 @@
-import { compileWide } from '../host/wide.ts';
+import { widenAll } from '../host/wide.ts';
 import { hostMath } from './host-math.ts';
 import { allocate, heap, memory, shared } from './memory.ts';
 import { type Code, encodeModule, type FunctionBuilder, type HostFunction, type InnerFunction } from './wasm.ts';
@@ -23,7 +23,8 @@ export function compile(
   inner: readonly InnerFunction[] = [],
 ): Kernel {
   const bytes = encodeModule(builder, body, host, inner, shared);
-  const instance = new WebAssembly.Instance(compileWide(bytes), { env: { memory, ...hostMath } });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, ...hostMath } });
+  widenAll(instance.exports);
   const kernel = instance.exports.run as Kernel;
   if (shared && host.length === 0) {
     const address = allocate(bytes.length);

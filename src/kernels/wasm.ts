@@ -461,7 +461,11 @@ export function encodeModule(
     ...section(1, types),
     ...section(2, imports),
     ...section(3, [[0], ...inner.map((_, k) => u32(3 + k))]),
-    ...section(7, [[...text('run'), 0, ...u32(host.length)]]),
+    // the others too, so that they can be compiled one by one (host/wide.ts)
+    ...section(7, [
+      [...text('run'), 0, ...u32(host.length)],
+      ...inner.map((_, k) => [...text(`inner${k}`), 0, ...u32(host.length + 1 + k)]),
+    ]),
     ...section(10, [builder.encode(body), ...inner.map((f) => f.builder.encode(f.body))]),
   ]);
 }
