@@ -74,8 +74,11 @@ const lane32 = (address: Code, value: Code, lane: number): Code => v128.load32La
 const lane64 = (address: Code, value: Code, lane: number): Code => v128.load64Lane(address, value, lane);
 
 /** A float64 of the descriptor in all four lanes, as `type`. */
-export function loadParameter(into: Lowering, type: ElementType, address: Code): Lanes {
-  const value = f64.load(address);
+export const loadParameter = (into: Lowering, type: ElementType, address: Code): Lanes =>
+  ofNumber(into, type, f64.load(address));
+
+/** A float64 in all four lanes, as `type`. */
+export function ofNumber(into: Lowering, type: ElementType, value: Code): Lanes {
   switch (type) {
     case 'float32':
       return lanes(type, [into.keep(f32x4.splat(f32.demoteF64(value)))]);

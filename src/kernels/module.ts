@@ -23,9 +23,9 @@ export function compile(
   inner: readonly InnerFunction[] = [],
 ): Kernel {
   const bytes = encodeModule(builder, body, host, inner, shared);
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, ...hostMath } });
-  widenAll(instance.exports);
-  const kernel = instance.exports.run as Kernel;
+  const exported = instantiate(bytes);
+  widenAll(exported);
+  const kernel = exported.run as Kernel;
   if (shared && host.length === 0) {
     const address = allocate(bytes.length);
     heap.uint8.set(bytes, address);
@@ -33,3 +33,7 @@ export function compile(
   }
   return kernel;
 }
+
+/** What a module exports. */
+export const instantiate = (bytes: Uint8Array<ArrayBuffer>): WebAssembly.Exports =>
+  new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, ...hostMath } }).exports;

@@ -4,24 +4,23 @@ import type { DType } from '../../core/dtype.ts';
 import { broadcastStrides, isContiguous, numelOf } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { bytesOf, codeOf } from '../../kernels/element.ts';
-import type { Expr } from '../../kernels/expr.ts';
 import { descriptor, heap } from '../../kernels/memory.ts';
 import type { Kernel } from '../../kernels/module.ts';
 import { headerWords, operandWords, pointwiseKernel } from '../../kernels/pointwise.ts';
 import { beginOf, copyDescriptor, partsFor, runParts, runUnits, setPart } from '../../kernels/threads.ts';
 import { foldLoops, type Loops, modeOf, modes, parameter } from './loops.ts';
+import { computeScalar, type ScalarCode } from './scalar.ts';
 import { stage, unstage } from './staging.ts';
 
 /** An expression and the kernels made of it so far. */
-export interface PointwiseCode {
-  readonly root: Expr;
+export interface PointwiseCode extends ScalarCode {
   readonly kernels: Map<number, Kernel>;
 }
 
 /** Computes an expression of the operands, as numbers of dtype `type`, into `out`, whose shape they broadcast to. */
 export function launchPointwise(code: PointwiseCode, operands: readonly Operand[], type: DType, out: Tensor): void {
   const n = numelOf(out.shape);
-  if (n === 0) return;
+  if (n === 0 || (n === 1 && computeScalar(code, operands, type, out))) return;
   const loops = liesDensely(operands, out, n) ? null : loopsOf(operands, out);
   const inner = loops ? loops.sizes.length - 1 : 0;
   /** How far operand number k, or the result after the last, moves along the innermost loop. */
