@@ -454,7 +454,11 @@ export function encodeModule(
     ...vector(params.map((type) => [typeByte[type]])),
     ...vector(result ? [[typeByte[result]]] : []),
   ];
-  const signatureOf = (f: FunctionBuilder): number[] => signature(f.params.map((p) => p.type), f.result);
+  const signatureOf = (f: FunctionBuilder): number[] =>
+    signature(
+      f.params.map((p) => p.type),
+      f.result,
+    );
   const types = [
     signatureOf(builder),
     signature(['f64'], 'f64'),
