@@ -13,9 +13,17 @@ export const numelOf = (shape: Shape): number => {
 
 export const showShape = (shape: Shape): string => `[${shape.join(', ')}]`;
 
+/** The shape of which strides were asked for last, and these: results of pointwise operators share the shape of an operand. */
+let recent: { readonly shape: Shape; readonly strides: Shape } = { shape: [], strides: [] };
+
 /** The strides of a row-major tensor, in elements. */
 export function contiguousStrides(shape: Shape): Shape {
   if (shape.length === 0) return shape;
+  if (recent.shape !== shape) recent = { shape, strides: stridesOf(shape) };
+  return recent.strides;
+}
+
+function stridesOf(shape: Shape): Shape {
   const strides = new Array<number>(shape.length);
   let step = 1;
   for (let d = shape.length - 1; d >= 0; d--) {

@@ -36,7 +36,7 @@ export function computeScalar(code: ScalarCode, operands: readonly Operand[], ty
     const types = operands.map((x) => (typeof x === 'number' ? type : x.dtype));
     code.scalars.set(key, (kernel = scalarKernel(code.root, type, types, out.dtype)));
   }
-  const value = valueOf(kernel, operands);
+  const value = evaluate(kernel, operands);
   const { storage } = out;
   if (storage.array === null) storage.value = value;
   else storage.array[out.offset] = value;
@@ -44,7 +44,7 @@ export function computeScalar(code: ScalarCode, operands: readonly Operand[], ty
 }
 
 // by number, as a call with a list takes several times as long
-function valueOf(kernel: ScalarKernel, operands: readonly Operand[]): number {
+function evaluate(kernel: ScalarKernel, operands: readonly Operand[]): number {
   switch (operands.length) {
     case 1:
       return kernel(numberOf(operands[0]));
