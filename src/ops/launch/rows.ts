@@ -23,18 +23,23 @@ export interface RowCode extends RowProgram {
 
 export const rowCode = (program: RowProgram): RowCode => ({ ...program, kernels: new Map() });
 
-/** Computes a row program of tensors of one shape along `dim`: as rows where they are such, else one kernel after the other. */
+/**
+ * Computes a row program of tensors of one shape along `dim`: as rows where they are such, else one kernel after the other.
+ * @param causal whether of row r of each matrix only the first r + 1 elements count, and the rest of the results is 0: rows have to be such
+ */
 export function launchLines(
   code: RowCode,
-  operands: readonly Tensor[],
+  operands: readonly Operand[],
   dim: number,
   type: DType,
   outs: readonly Tensor[],
+  causal = false,
 ): void {
   const [{ shape, ndim }] = outs;
   if (numelOf(shape) === 0) return;
-  if (dim >= ndim - 1 && operands.every((x) => ndim === 0 || x.strides[dim] <= 1 || shape[dim] === 1)) {
-    launchRows(code, operands, type, outs);
+  const isRow = (x: Operand): boolean => typeof x === 'number' || x.strides[dim] <= 1 || shape[dim] === 1;
+  if (causal || ndim === 0 || (dim === ndim - 1 && operands.every(isRow))) {
+    launchRows(code, operands, type, outs, causal);
     return;
   }
   code.apart ??= {
@@ -53,14 +58,14 @@ export function launchLines(
 /**
  * Computes a row program of the operands, as numbers of dtype `type`, into results that broadcast to the shape of the first. Rows lie along
  * the last dimension.
- * @param period if not 0, of row r only the first r mod period + 1 elements count
+ * @param causal as above
  */
 export function launchRows(
   code: RowCode,
   operands: readonly Operand[],
   type: DType,
   outs: readonly Tensor[],
-  period = 0,
+  causal = false,
 ): void {
   const { shape } = outs[0];
   if (numelOf(shape) === 0) return;
@@ -103,7 +108,7 @@ export function launchRows(
     words[at + 1] = along(k) * bytesOf[x.dtype];
     return (words[at] = stage(x));
   });
-  words[w] = period;
+  words[w] = causal ? shape[shape.length - 2] : 0;
   w += triangleWords;
   let rows = 1;
   for (let d = 0; d < inner; d++) {

@@ -10,13 +10,12 @@ import { launchReduction, reduction } from '../launch/reduction.ts';
 import { launchLines, type RowCode, rowCode } from '../launch/rows.ts';
 import { checkFloating, reducedShape } from './along.ts';
 
-/** An operator on tensors of one shape that computes a row program along a dimension. */
+/** An operator on a tensor that computes a row program along a dimension. */
 const along =
   (code: RowCode) =>
-  (dim: number, ...inputs: Tensor[]): Tensor => {
-    const [{ shape, dtype }] = inputs;
-    const out = Tensor.empty(shape, dtype);
-    launchLines(code, inputs, dim, dtype, [out]);
+  (dim: number, x: Tensor): Tensor => {
+    const out = Tensor.empty(x.shape, x.dtype);
+    launchLines(code, [x], dim, x.dtype, [out]);
     return out;
   };
 
@@ -44,17 +43,6 @@ const logSoftmaxCode = rowCode({
   results: [s.sub(s.sub(x, greatest), logOfTotal)],
 });
 
-// of the cotangent, the result, and what the elements of a row know of each other
-const [g, y, common] = [0, 1, 2].map(s.input);
-const softmaxBackwardCode = rowCode({
-  totals: [{ map: s.mul(g, y), combine: 'sum', finish: s.input(0) }],
-  results: [s.mul(y, s.sub(g, common))],
-});
-const logSoftmaxBackwardCode = rowCode({
-  totals: [{ map: g, combine: 'sum', finish: s.input(0) }],
-  results: [s.sub(g, s.mul(s.expFlushed(y), common))],
-});
-
 const products = reduction('sum', s.mul(s.input(0), s.input(1)));
 /** The sum of a b along a dimension, which becomes 1. */
 const InnerProduct: Primitive<number> = primitive<number>(
@@ -68,34 +56,74 @@ const InnerProduct: Primitive<number> = primitive<number>(
 );
 const inner = (dim: number, a: Tensor, b: Tensor): Tensor => apply(InnerProduct, dim, [a, b]);
 
-/** y (g - sum(g y)), whose Jacobian in g is symmetric. */
-const SoftmaxBackward: Primitive<number> = primitive<number>('SoftmaxBackwardData', along(softmaxBackwardCode), [
-  vjp((h, { params: dim }, y) => apply(SoftmaxBackward, dim, [h, y]), 1),
-  vjp((h, { params: dim }, g, y) => h.mul(g.sub(inner(dim, g, y))).sub(g.mul(inner(dim, h, y))), 0, 1),
-]);
+// of the cotangent, the result, a number, and what the elements of a row know of each other
+const [g, y, scale, common] = [0, 1, 2, 3].map(s.input);
+const softmaxBackwardCode = rowCode({
+  totals: [{ map: s.mul(g, y), combine: 'sum', finish: s.input(0) }],
+  results: [s.mul(s.mul(y, s.sub(g, common)), scale)],
+});
+const logSoftmaxBackwardCode = rowCode({
+  totals: [{ map: g, combine: 'sum', finish: s.input(0) }],
+  results: [s.sub(g, s.mul(s.expFlushed(y), s.input(2)))],
+});
+
+/** A softmax along a dimension, of scores times a number. */
+interface Scaled {
+  readonly dim: number;
+  readonly scale: number;
+  /** Whether row r of each matrix [..., r, s] ends with element r, after which all is 0. */
+  readonly causal: boolean;
+}
+
+/** scale y (g - sum(g y)), whose Jacobian in g is symmetric. */
+const SoftmaxBackward: Primitive<Scaled> = primitive<Scaled>(
+  'SoftmaxBackwardData',
+  ({ dim, scale, causal }, g, y) => {
+    const out = Tensor.empty(y.shape, y.dtype);
+    launchLines(softmaxBackwardCode, [g, y, scale], dim, y.dtype, [out], causal);
+    return out;
+  },
+  [
+    vjp((h, { params }, y) => apply(SoftmaxBackward, params, [h, y]), 1),
+    vjp(
+      (h, { params: { dim, scale } }, g, y) =>
+        h
+          .mul(g.sub(inner(dim, g, y)))
+          .sub(g.mul(inner(dim, h, y)))
+          .mul(scale),
+      0,
+      1,
+    ),
+  ],
+);
 
 /** g - e^y sum(g). */
 const LogSoftmaxBackward: Primitive<number> = primitive<number>(
   'LogSoftmaxBackwardData',
-  along(logSoftmaxBackwardCode),
+  (dim, g, y) => {
+    const out = Tensor.empty(y.shape, y.dtype);
+    launchLines(logSoftmaxBackwardCode, [g, y], dim, y.dtype, [out]);
+    return out;
+  },
   [
     vjp((h, { params: dim }, y) => h.sub(inner(dim, h, y.exp())), 1),
     vjp((h, { params: dim }, g, y) => h.mul(y.exp()).mul(g.sum(dim, true)).neg(), 0, 1),
   ],
 );
 
-/** The cotangent of what a softmax along a dimension was taken of. */
-export const softmaxBackward = (dim: number, g: Tensor, y: Tensor): Tensor => apply(SoftmaxBackward, dim, [g, y]);
+/** The cotangent of what a softmax was taken of, from that of its result y. */
+export const softmaxBackward = (params: Scaled, g: Tensor, y: Tensor): Tensor => apply(SoftmaxBackward, params, [g, y]);
 
 const Softmax: Primitive<number> = primitive<number>('Softmax', along(softmaxCode(x, 1)), [
-  vjp((g, { params: dim }, y) => softmaxBackward(dim, g, y), result),
+  vjp((g, { params: dim }, y) => softmaxBackward({ dim, scale: 1, causal: false }, g, y), result),
 ]);
 
 const LogSoftmax: Primitive<number> = primitive<number>('LogSoftmax', along(logSoftmaxCode), [
   vjp((g, { params: dim }, y) => apply(LogSoftmaxBackward, dim, [g, y]), result),
 ]);
 
-for (const operator of [InnerProduct, SoftmaxBackward, LogSoftmaxBackward, Softmax, LogSoftmax]) alongBatch(operator);
+alongBatch(SoftmaxBackward);
+for (const operator of [InnerProduct, LogSoftmaxBackward, Softmax, LogSoftmax]) alongBatch(operator);
 
 const alongDim = (call: string, operator: Primitive<number>) =>
   named(call, ['dim', 'dtype'], (x: Tensor, dim: number, dtype: DType | null = null): Tensor => {
