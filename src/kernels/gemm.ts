@@ -9,6 +9,7 @@
  * Where a matrix ends inside a tile, the tile is computed whole: for rows that are missing it reads the last one again, for columns that are
  * missing it reads whatever lies behind B (see `slack` in memory.ts), and then only the part that exists is written.
  */
+import { widens } from '../host/wide.ts';
 import { allocate, release } from './memory.ts';
 import { compile, type Kernel } from './module.ts';
 import { seekRow } from './pointwise.ts';
@@ -34,8 +35,8 @@ import {
  * use the first, as V8 does in Node 20 and 22. Of the tiles 3x12, 4x8, 5x8, 6x8 and 12x4 this is the only one that is fast in Node 20,
  * 22, 24 and 26: 6x8 gains 8 % in the last two, but takes 1.6 times as long in the first and twice as long in the second.
  */
-export const tileRows = 4;
-const tileVectors = 2;
+export const tileRows = widens ? 6 : 4;
+const tileVectors = widens ? 4 : 2;
 /** In elements. */
 export const tileColumns = (type: ProductType): number => tileVectors * arithmetic[type].lanes;
 /** A block of A has blockRows by blockDepth elements, for the second-level cache; a block of B blockDepth by blockColumns, for the third. */
@@ -126,7 +127,8 @@ function tileFunction({ loadSplat, add, multiplyAdd }: Arithmetic): InnerFunctio
   const write = (value: (sum: Local, offset: number) => Code): Code =>
     concat(
       sums.map((line) => [
-        ...concat(line.map((s, v) => v128.store(c.get, value(s, 16 * v), 16 * v))),
+        ...concat(line.map((s, v) => s.set(value(s, 16 * v)))),
+        ...concat(line.map((s, v) => v128.store(c.get, s.get, 16 * v))),
         ...c.add(rowC.get),
       ]),
     );
