@@ -41,7 +41,7 @@ const tileVectors = widens ? 4 : 2;
 export const tileColumns = (type: ProductType): number => tileVectors * arithmetic[type].lanes;
 /** A block of A has blockRows by blockDepth elements, for the second-level cache; a block of B blockDepth by blockColumns, for the third. */
 const blockDepth = 256;
-const blockRows = 128;
+const blockRows = 120;
 const blockColumns = 2048;
 
 /** The descriptor, in 32-bit words. Sizes count elements, addresses and strides bytes. */
@@ -87,7 +87,7 @@ export function productRooms(type: ProductType, m: number, n: number, k: number,
   const upTo = (size: number, block: number, unit: number): number => Math.ceil(Math.min(size, block) / unit) * unit;
   const depth = Math.min(k, blockDepth);
   const tileBytes = tileRows * tileVectors * 16;
-  const aBytes = upTo(m, blockRows, tileRows) * depth * bytes;
+  const aBytes = upTo(m, blockRows, tileRows) * depth * bytes + 16;
   const bBytes = upTo(n, blockColumns, tileColumns(type)) * depth * bytes;
   const each = tileBytes + aBytes + bBytes;
   if (each * count > roomBytes) {
@@ -187,14 +187,15 @@ function placeFunction({ bytes, scalar }: Arithmetic): InnerFunction {
 
 /**
  * pack(panel, source, across, along, width, length) copies `width` lines of `length` elements into a panel for `size` lines, in which the
- * elements at one position of the lines are neighbours. Lines are `across` bytes apart and the elements of one `along` bytes.
+ * elements at one position of the lines are neighbours. Lines are `across` bytes apart and the elements of one `along` bytes. Where lines are no
+ * whole number of vectors, the last vector is written whole and its end overwritten by what follows it.
  */
 function packFunction({ bytes, lanes, scalar }: Arithmetic, size: number): InnerFunction {
   const builder = parameters(6);
   const [panel, source, across, along, width, length] = builder.params;
   const [pointers, setup] = linePointers(builder, size, source, across, width);
   const step = size * bytes;
-  const groups = Array.from({ length: size / lanes }, (_, g) => g);
+  const groups = Array.from({ length: Math.ceil(size / lanes) }, (_, g) => g);
 
   const neighbours = whileLoop(
     length.get,
@@ -205,14 +206,15 @@ function packFunction({ bytes, lanes, scalar }: Arithmetic, size: number): Inner
       length.add(-1),
     ]),
   );
-  const square = Array.from({ length: lanes }, () => builder.local('v128'));
-  const squares = whileLoop(
+  const squares = groups.map(() => Array.from({ length: lanes }, () => builder.local('v128')));
+  const columns = squares.map(transposed);
+  const bySquares = whileLoop(
     i32.geS(length.get, i32.const(lanes)),
     concat([
-      ...groups.map((g) => [
-        ...concat(square.map((line, u) => line.set(v128.load(pointers[g * lanes + u].get)))),
-        ...concat(transposed(square).map((line, u) => v128.store(panel.get, line, u * step + 16 * g))),
-      ]),
+      ...squares.flatMap((square, g) =>
+        square.map((line, u) => line.set(v128.load(pointers[Math.min(g * lanes + u, size - 1)].get))),
+      ),
+      ...squares[0].flatMap((_, u) => groups.map((g) => v128.store(panel.get, columns[g][u], u * step + 16 * g))),
       ...pointers.map((p) => p.add(16)),
       panel.add(lanes * step),
       length.add(-lanes),
@@ -228,7 +230,7 @@ function packFunction({ bytes, lanes, scalar }: Arithmetic, size: number): Inner
   );
   const body = when(i32.eq(across.get, i32.const(bytes)), neighbours, [
     ...setup,
-    ...when(i32.eq(along.get, i32.const(bytes)), squares),
+    ...when(i32.eq(along.get, i32.const(bytes)), bySquares),
     ...single,
   ]);
   return { builder, body };
