@@ -39,7 +39,8 @@ const evenWords = [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27];
 const firstHalves = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
 const lowToHigh = [8, 9, 10, 11, 12, 13, 14, 15, 0, 0, 0, 0, 0, 0, 0, 0];
 
-const repeat = (scalar: Code, type: ElementType): Code =>
+/** A number in all lanes of a vector. */
+export const repeat = (scalar: Code, type: ElementType): Code =>
   type === 'float32'
     ? f32x4.splat(scalar)
     : type === 'float64'

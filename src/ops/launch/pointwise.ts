@@ -112,8 +112,12 @@ function loopsOf(operands: readonly Operand[], out: Tensor): Loops {
 /** Elements at whose multiples a row is split: whole lines of the cache for every dtype. */
 const splitAt = 64;
 
-/** Runs the one row that a descriptor says, split among threads if that pays. */
-function runRow(kernel: Kernel, operands: readonly Operand[]): void {
+/**
+ * Runs the one row that a descriptor says, split among threads if that pays.
+ * @param results how many results there are after the operands
+ * @param more how many words there are after these
+ */
+export function runRow(kernel: Kernel, operands: readonly Operand[], results = 1, more = 0): void {
   const words = heap.int32;
   const first = descriptor >> 2;
   const length = words[first];
@@ -123,14 +127,15 @@ function runRow(kernel: Kernel, operands: readonly Operand[]): void {
     kernel(descriptor, 0, 1);
     return;
   }
-  const used = headerWords + operandWords * (operands.length + 1);
+  const moving = operands.length + results;
+  const used = headerWords + operandWords * moving + more;
   for (let p = 0; p < count; p++) {
     const own = copyDescriptor(p, used);
     const base = own >> 2;
     const begin = beginOf(p, count, stretches) * splitAt;
     const end = Math.min(beginOf(p + 1, count, stretches) * splitAt, length);
     words[base] = end - begin;
-    for (let k = 0; k <= operands.length; k++) {
+    for (let k = 0; k < moving; k++) {
       if (typeof operands[k] === 'number') continue;
       const w = base + headerWords + operandWords * k;
       words[w] += begin * words[w + 1];

@@ -6,19 +6,57 @@ import { named } from '../../core/named.ts';
 import { checkDim } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import * as s from '../../kernels/expr.ts';
-import { launchPointwise, type PointwiseCode } from '../launch/pointwise.ts';
 import { launchReduction, reduction } from '../launch/reduction.ts';
-import { Pointwise } from '../pointwise/pointwise-operator.ts';
+import { launchLines, type RowCode, rowCode } from '../launch/rows.ts';
 import { checkFloating, reducedShape } from './along.ts';
-import { amax } from './extremum.ts';
 
-const exponential = s.expFlushed(s.sub(s.input(0), s.input(1)));
-const scaled: PointwiseCode = { root: exponential, kernels: new Map() };
-const logOfExponentials = reduction('sum', exponential, s.log(s.input(0)));
-const lessBoth: PointwiseCode = { root: s.sub(s.sub(s.input(0), s.input(1)), s.input(2)), kernels: new Map() };
+/** An operator on tensors of one shape that computes a row program along a dimension. */
+const along =
+  (code: RowCode) =>
+  (dim: number, ...inputs: Tensor[]): Tensor => {
+    const [{ shape, dtype }] = inputs;
+    const out = Tensor.empty(shape, dtype);
+    launchLines(code, inputs, dim, dtype, [out]);
+    return out;
+  };
+
+/**
+ * The softmax of a score of so many operands.
+ * @param greatest what is made of the greatest score, and `total` of the sum of exponentials
+ */
+export function softmaxCode(score: s.Expr, operands: number, greatest = s.input(0), total = s.input(0)): RowCode {
+  const weight = s.expFlushed(s.sub(score, s.input(operands)));
+  return rowCode({
+    totals: [
+      { map: score, combine: 'max', finish: greatest },
+      { map: weight, combine: 'sum', finish: total },
+    ],
+    results: [s.div(weight, s.input(operands + 1))],
+  });
+}
+
+const [x, greatest, logOfTotal] = [0, 1, 2].map(s.input);
+const logSoftmaxCode = rowCode({
+  totals: [
+    { map: x, combine: 'max', finish: s.input(0) },
+    { map: s.expFlushed(s.sub(x, greatest)), combine: 'sum', finish: s.log(s.input(0)) },
+  ],
+  results: [s.sub(s.sub(x, greatest), logOfTotal)],
+});
+
+// of the cotangent, the result, and what the elements of a row know of each other
+const [g, y, common] = [0, 1, 2].map(s.input);
+const softmaxBackwardCode = rowCode({
+  totals: [{ map: s.mul(g, y), combine: 'sum', finish: s.input(0) }],
+  results: [s.mul(y, s.sub(g, common))],
+});
+const logSoftmaxBackwardCode = rowCode({
+  totals: [{ map: g, combine: 'sum', finish: s.input(0) }],
+  results: [s.sub(g, s.mul(s.expFlushed(y), common))],
+});
 
 const products = reduction('sum', s.mul(s.input(0), s.input(1)));
-/** The sum of a b along a dimension, which becomes 1: all that the elements of a line know of each other. */
+/** The sum of a b along a dimension, which becomes 1. */
 const InnerProduct: Primitive<number> = primitive<number>(
   'InnerProduct',
   (dim, a, b) => {
@@ -28,39 +66,36 @@ const InnerProduct: Primitive<number> = primitive<number>(
   },
   [vjp((g, _, b) => g.mul(b), 1), vjp((g, _, a) => g.mul(a), 0)],
 );
-const ofSoftmax = new Pointwise('SoftmaxBackwardData', (g, y, common) => s.mul(y, s.sub(g, common)), 3);
-const ofLogSoftmax = new Pointwise(
+const inner = (dim: number, a: Tensor, b: Tensor): Tensor => apply(InnerProduct, dim, [a, b]);
+
+/** y (g - sum(g y)), whose Jacobian in g is symmetric. */
+const SoftmaxBackward: Primitive<number> = primitive<number>('SoftmaxBackwardData', along(softmaxBackwardCode), [
+  vjp((h, { params: dim }, y) => apply(SoftmaxBackward, dim, [h, y]), 1),
+  vjp((h, { params: dim }, g, y) => h.mul(g.sub(inner(dim, g, y))).sub(g.mul(inner(dim, h, y))), 0, 1),
+]);
+
+/** g - e^y sum(g). */
+const LogSoftmaxBackward: Primitive<number> = primitive<number>(
   'LogSoftmaxBackwardData',
-  (g, y, total) => s.sub(g, s.mul(s.expFlushed(y), total)),
-  3,
+  along(logSoftmaxBackwardCode),
+  [
+    vjp((h, { params: dim }, y) => h.sub(inner(dim, h, y.exp())), 1),
+    vjp((h, { params: dim }, g, y) => h.mul(y.exp()).mul(g.sum(dim, true)).neg(), 0, 1),
+  ],
 );
 
-const Softmax: Primitive<number> = primitive<number>(
-  'Softmax',
-  (dim, x) => {
-    const out = Tensor.empty(x.shape, x.dtype);
-    if (out.numel() === 0) return out;
-    launchPointwise(scaled, [x, amax(x, dim, true)], x.dtype, out);
-    return out.div_(out.sum(dim, true));
-  },
-  [vjp((g, { params: dim }, y) => ofSoftmax.call(g, y, apply(InnerProduct, dim, [g, y])), result)],
-);
+/** The cotangent of what a softmax along a dimension was taken of. */
+export const softmaxBackward = (dim: number, g: Tensor, y: Tensor): Tensor => apply(SoftmaxBackward, dim, [g, y]);
 
-const LogSoftmax: Primitive<number> = primitive<number>(
-  'LogSoftmax',
-  (dim, x) => {
-    const out = Tensor.empty(x.shape, x.dtype);
-    if (out.numel() === 0) return out;
-    const greatest = amax(x, dim, true);
-    const log = Tensor.empty(greatest.shape, x.dtype);
-    launchReduction(logOfExponentials, [x, greatest], x.ndim === 0 ? [] : [dim], x.dtype, log);
-    launchPointwise(lessBoth, [x, greatest, log], x.dtype, out);
-    return out;
-  },
-  [vjp((g, { params: dim }, y) => ofLogSoftmax.call(g, y, g.sum(dim, true)), result)],
-);
+const Softmax: Primitive<number> = primitive<number>('Softmax', along(softmaxCode(x, 1)), [
+  vjp((g, { params: dim }, y) => softmaxBackward(dim, g, y), result),
+]);
 
-for (const operator of [InnerProduct, Softmax, LogSoftmax]) alongBatch(operator);
+const LogSoftmax: Primitive<number> = primitive<number>('LogSoftmax', along(logSoftmaxCode), [
+  vjp((g, { params: dim }, y) => apply(LogSoftmaxBackward, dim, [g, y]), result),
+]);
+
+for (const operator of [InnerProduct, SoftmaxBackward, LogSoftmaxBackward, Softmax, LogSoftmax]) alongBatch(operator);
 
 const alongDim = (call: string, operator: Primitive<number>) =>
   named(call, ['dim', 'dtype'], (x: Tensor, dim: number, dtype: DType | null = null): Tensor => {
