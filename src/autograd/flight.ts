@@ -44,7 +44,7 @@ export class Flight {
     if (sum === null) {
       task.gradients[nr] = gradient;
       this.use(gradient);
-    } else if (this.isOurs(sum, task)) sum.add_(gradient);
+    } else if (this.isOurs(sum, task)) sum._accumulate(gradient);
     else task.gradients[nr] = this.arena ? (task.sum = this.sumOf(sum, gradient, this.arena)) : sum.add(gradient);
   }
 
@@ -65,7 +65,7 @@ export class Flight {
   isOurs(gradient: Tensor, task: Task): boolean {
     if (gradient === task.sum) return true;
     const { storage } = gradient;
-    return this.arena !== null && this.arena.isSole(storage) && storage.length === gradient.numel();
+    return this.arena?.isSole(storage) === true && storage.length === gradient.numel();
   }
 
   /** A gradient that may outlive the run. */

@@ -172,17 +172,14 @@ export class OperatorNode<P> extends Node {
 
   /** What a rule makes of the cotangent. */
   private carry({ saves, rule }: Vjp<P, never>, cotangent: never, unpacked: Tensor[] | null): Tensor | null {
-    const value = (i: number): Tensor => this.unpack(saves[i], unpacked) as Tensor;
     // by number, as a call with a list takes several times as long
     switch (saves.length) {
       case 0:
         return rule(cotangent, this);
       case 1:
-        return rule(cotangent, this, value(0));
-      case 2:
-        return rule(cotangent, this, value(0), value(1));
+        return rule(cotangent, this, this.unpack(saves[0], unpacked) as Tensor);
       default:
-        return rule(cotangent, this, ...saves.map((_, i) => value(i)));
+        return rule(cotangent, this, ...saves.map((source) => this.unpack(source, unpacked) as Tensor));
     }
   }
 

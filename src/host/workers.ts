@@ -34,27 +34,28 @@ export function canBlock(): boolean {
 }
 
 /**
- * Runs `serve(data)` in a worker that does not keep the process alive. `serve` may refer to nothing but its argument and globals. Where
- * workers are forbidden, by a policy of the page or of the process, nothing is run.
+ * Runs `serve(data, helper)` in a worker that does not keep the process alive. Both functions may refer to nothing but their arguments and
+ * globals: their sources are what the worker is given. Where workers are forbidden, by a policy of the page or of the process, nothing is run.
  */
-export function startWorker<T>(serve: (data: T) => void, data: T): void {
+export function startWorker<T, H>(serve: (data: T, helper: H) => void, data: T, helper: H): void {
+  const run = (data: string): string => `(${serve})(${data}, ${helper})`;
   try {
-    if (threads) startThread(threads, serve, data);
-    else startPageWorker(serve, data);
+    if (threads) startThread(threads, run, data);
+    else startPageWorker(run, data);
   } catch {
     // the work is done without it
   }
 }
 
-function startThread<T>({ Worker }: WorkerThreads, serve: (data: T) => void, data: T): void {
-  const source = `(${serve})(require('node:worker_threads').workerData)`;
+function startThread({ Worker }: WorkerThreads, run: (data: string) => string, data: unknown): void {
+  const source = run("require('node:worker_threads').workerData");
   const worker = new Worker(source, { eval: true, workerData: data });
   worker.on('error', () => {});
   worker.unref();
 }
 
-function startPageWorker<T>(serve: (data: T) => void, data: T): void {
-  const source = `onmessage = (event) => (${serve})(event.data)`;
+function startPageWorker(run: (data: string) => string, data: unknown): void {
+  const source = `onmessage = (event) => ${run('event.data')}`;
   const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
   const worker = new Worker(url);
   worker.postMessage(data);

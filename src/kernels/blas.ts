@@ -1,7 +1,8 @@
 /** Matrix products by the system's BLAS on linear memory. */
-import { type Blas, findBlas } from '../host/blas.ts';
-import { heap } from './memory.ts';
-import { getNumThreads, onThreadCount } from './threads.ts';
+import { type Blas, findBlas, from, type NativeProducts, nativeProducts } from '../host/blas.ts';
+import { gemmWord } from './gemm.ts';
+import { memory } from './memory.ts';
+import { type Kernel, shareProgram } from './module.ts';
 
 let enabled = true;
 /** Undefined until it is first looked for. */
@@ -18,24 +19,22 @@ export function setBlasEnabled(on: boolean): void {
 /** The library in use, or null. */
 export function currentBlas(): Blas | null {
   if (!enabled) return null;
-  if (found === undefined) {
-    found = findBlas();
-    found?.setNumThreads(getNumThreads());
-  }
+  if (found === undefined) found = findBlas();
   return found;
 }
 
-onThreadCount((count) => found?.setNumThreads(count));
+/** Rows in a unit of work: a multiple of what the libraries compute at once. */
+export const blasRows = 16;
 
-/** The view of linear memory whose address is known, and that address. */
-let view: Uint8Array | null = null;
-let origin = 0;
+const kernels: Partial<Record<NativeProducts['type'], Kernel>> = {};
 
-/** Where linear memory begins in the process: it may have moved when it grew. */
-export function originFor(blas: Blas): number {
-  if (view !== heap.uint8) {
-    view = heap.uint8;
-    origin = blas.addressOf(view);
-  }
-  return origin;
+/** The kernel that hands products of `type`, described as for that of gemm.ts, to a library. */
+export function blasKernel({ file }: Blas, type: NativeProducts['type']): Kernel {
+  const made = kernels[type];
+  if (made) return made;
+  const setup: NativeProducts = { from, file, type, unitRows: blasRows, word: gemmWord };
+  const kernel = nativeProducts(setup, memory);
+  shareProgram(kernel, new TextEncoder().encode(JSON.stringify(setup)));
+  kernels[type] = kernel;
+  return kernel;
 }

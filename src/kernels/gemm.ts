@@ -9,6 +9,7 @@
  * Where a matrix ends inside a tile, the tile is computed whole: for rows that are missing it reads the last one again, for columns that are
  * missing it reads whatever lies behind B (see `slack` in memory.ts), and then only the part that exists is written.
  */
+import { widens } from '../host/wide.ts';
 import { allocate, release } from './memory.ts';
 import { compile, type Kernel } from './module.ts';
 import { seekRow } from './pointwise.ts';
@@ -34,13 +35,13 @@ import {
  * use the first, as V8 does in Node 20 and 22. Of the tiles 3x12, 4x8, 5x8, 6x8 and 12x4 this is the only one that is fast in Node 20,
  * 22, 24 and 26: 6x8 gains 8 % in the last two, but takes 1.6 times as long in the first and twice as long in the second.
  */
-export const tileRows = 4;
-const tileVectors = 2;
+export const tileRows = widens ? 6 : 4;
+const tileVectors = widens ? 4 : 2;
 /** In elements. */
 export const tileColumns = (type: ProductType): number => tileVectors * arithmetic[type].lanes;
 /** A block of A has blockRows by blockDepth elements, for the second-level cache; a block of B blockDepth by blockColumns, for the third. */
 const blockDepth = 256;
-const blockRows = 128;
+const blockRows = 120;
 const blockColumns = 2048;
 
 /** The descriptor, in 32-bit words. Sizes count elements, addresses and strides bytes. */
@@ -86,7 +87,7 @@ export function productRooms(type: ProductType, m: number, n: number, k: number,
   const upTo = (size: number, block: number, unit: number): number => Math.ceil(Math.min(size, block) / unit) * unit;
   const depth = Math.min(k, blockDepth);
   const tileBytes = tileRows * tileVectors * 16;
-  const aBytes = upTo(m, blockRows, tileRows) * depth * bytes;
+  const aBytes = upTo(m, blockRows, tileRows) * depth * bytes + 16;
   const bBytes = upTo(n, blockColumns, tileColumns(type)) * depth * bytes;
   const each = tileBytes + aBytes + bBytes;
   if (each * count > roomBytes) {
@@ -126,7 +127,8 @@ function tileFunction({ loadSplat, add, multiplyAdd }: Arithmetic): InnerFunctio
   const write = (value: (sum: Local, offset: number) => Code): Code =>
     concat(
       sums.map((line) => [
-        ...concat(line.map((s, v) => v128.store(c.get, value(s, 16 * v), 16 * v))),
+        ...concat(line.map((s, v) => s.set(value(s, 16 * v)))),
+        ...concat(line.map((s, v) => v128.store(c.get, s.get, 16 * v))),
         ...c.add(rowC.get),
       ]),
     );
@@ -185,14 +187,15 @@ function placeFunction({ bytes, scalar }: Arithmetic): InnerFunction {
 
 /**
  * pack(panel, source, across, along, width, length) copies `width` lines of `length` elements into a panel for `size` lines, in which the
- * elements at one position of the lines are neighbours. Lines are `across` bytes apart and the elements of one `along` bytes.
+ * elements at one position of the lines are neighbours. Lines are `across` bytes apart and the elements of one `along` bytes. Where lines are no
+ * whole number of vectors, the last vector is written whole and its end overwritten by what follows it.
  */
 function packFunction({ bytes, lanes, scalar }: Arithmetic, size: number): InnerFunction {
   const builder = parameters(6);
   const [panel, source, across, along, width, length] = builder.params;
   const [pointers, setup] = linePointers(builder, size, source, across, width);
   const step = size * bytes;
-  const groups = Array.from({ length: size / lanes }, (_, g) => g);
+  const groups = Array.from({ length: Math.ceil(size / lanes) }, (_, g) => g);
 
   const neighbours = whileLoop(
     length.get,
@@ -203,14 +206,15 @@ function packFunction({ bytes, lanes, scalar }: Arithmetic, size: number): Inner
       length.add(-1),
     ]),
   );
-  const square = Array.from({ length: lanes }, () => builder.local('v128'));
-  const squares = whileLoop(
+  const squares = groups.map(() => Array.from({ length: lanes }, () => builder.local('v128')));
+  const columns = squares.map(transposed);
+  const bySquares = whileLoop(
     i32.geS(length.get, i32.const(lanes)),
     concat([
-      ...groups.map((g) => [
-        ...concat(square.map((line, u) => line.set(v128.load(pointers[g * lanes + u].get)))),
-        ...concat(transposed(square).map((line, u) => v128.store(panel.get, line, u * step + 16 * g))),
-      ]),
+      ...squares.flatMap((square, g) =>
+        square.map((line, u) => line.set(v128.load(pointers[Math.min(g * lanes + u, size - 1)].get))),
+      ),
+      ...squares[0].flatMap((_, u) => groups.map((g) => v128.store(panel.get, columns[g][u], u * step + 16 * g))),
       ...pointers.map((p) => p.add(16)),
       panel.add(lanes * step),
       length.add(-lanes),
@@ -226,7 +230,7 @@ function packFunction({ bytes, lanes, scalar }: Arithmetic, size: number): Inner
   );
   const body = when(i32.eq(across.get, i32.const(bytes)), neighbours, [
     ...setup,
-    ...when(i32.eq(along.get, i32.const(bytes)), squares),
+    ...when(i32.eq(along.get, i32.const(bytes)), bySquares),
     ...single,
   ]);
   return { builder, body };

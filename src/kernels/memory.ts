@@ -31,7 +31,7 @@ function viewsOf(buffer: ArrayBuffer) {
 export const descriptor = 64;
 const descriptorBytes = 8192;
 /** So far may a kernel read, but not write, beyond the end of a block. */
-export const slack = 32;
+export const slack = 64;
 /** Slots that stand in for tensors too small to live in linear memory, for the duration of one call. */
 export const slotBytes = 64;
 export const slots = descriptor + descriptorBytes;

@@ -6,7 +6,10 @@ import { type Code, encodeModule, type FunctionBuilder, type HostFunction, type 
 /** Compiled code: does units of work `begin` to `end` of what the descriptor at an address says. */
 export type Kernel = (descriptor: number, begin: number, end: number) => void;
 
-/** What another thread needs to have a kernel too: its number, and where the bytes of its module lie in linear memory. */
+/**
+ * What another thread needs to have a kernel too: its number, and where bytes to make it of lie in linear memory, which are those of a module,
+ * or the text of a JSON object for `nativeProducts`.
+ */
 export interface Program {
   readonly id: number;
   readonly address: number;
@@ -26,14 +29,18 @@ export function compile(
   const exported = instantiate(bytes);
   widenAll(exported);
   const kernel = exported.run as Kernel;
-  if (shared && host.length === 0) {
-    const address = allocate(bytes.length);
-    heap.uint8.set(bytes, address);
-    programOf.set(kernel, { id: programOf.size, address, bytes: bytes.length });
-  }
+  if (host.length === 0) shareProgram(kernel, bytes);
   return kernel;
 }
 
 /** What a module exports. */
 export const instantiate = (bytes: Uint8Array<ArrayBuffer>): WebAssembly.Exports =>
   new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, ...hostMath } }).exports;
+
+/** Lets other threads, where there can be any, make a kernel of such bytes. */
+export function shareProgram(kernel: Kernel, bytes: Uint8Array): void {
+  if (!shared) return;
+  const address = allocate(bytes.length);
+  heap.uint8.set(bytes, address);
+  programOf.set(kernel, { id: programOf.size, address, bytes: bytes.length });
+}

@@ -6,6 +6,7 @@
  * Workers are started when there is work for them first. Between jobs they look for the next one for a while, then sleep.
  */
 import { AdjointError, show } from '../errors.ts';
+import { nativeProducts } from '../host/blas.ts';
 import { canBlock, canShare, processors, startWorker } from '../host/workers.ts';
 import { allocate, descriptor, heap, memory } from './memory.ts';
 import { type Kernel, type Program, programOf } from './module.ts';
@@ -22,10 +23,10 @@ const word = {
   workers: 48,
   /** Whether a part has failed. */
   failed: 49,
-  /** The kernel of the job: its number, and the bytes of its module. */
+  /** The kernel of the job: its number, and the bytes to make it of. */
   kernel: 50,
-  module: 51,
-  moduleBytes: 52,
+  program: 51,
+  programBytes: 52,
   /** How large memory is. */
   pages: 53,
   /** Here begins the table of parts: descriptor, begin, end. */
@@ -55,13 +56,23 @@ interface Shared {
 }
 
 /** A worker's whole life. It refers to nothing outside of itself: its source is what a worker is given. */
-function serve({ memory, base, index, word, patience }: Shared): void {
+function serve({ memory, base, index, word, patience }: Shared, native: typeof nativeProducts): void {
   const words = new Int32Array(memory.buffer);
-  const kernels: Kernel[] = [];
+  /** Null for those that cannot be had in this thread, which leaves them to the others. */
+  const kernels: (Kernel | null)[] = [];
+  const make = (bytes: Uint8Array<ArrayBuffer>): Kernel | null => {
+    try {
+      if (bytes[0] !== 0) return native(JSON.parse(new TextDecoder().decode(bytes)), memory);
+      return new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports.run as Kernel;
+    } catch {
+      return null;
+    }
+  };
   for (;;) {
     const claim = Atomics.load(words, base + word.claim);
     const left = claim & 255;
-    if (left === 0 || index >= words[base + word.workers]) {
+    const [id, program, programBytes] = words.subarray(base + word.kernel, base + word.kernel + 3);
+    if (left === 0 || index >= words[base + word.workers] || kernels[id] === null) {
       let looks = 0;
       while (Atomics.load(words, base + word.claim) === claim) {
         if (++looks < patience) continue;
@@ -71,16 +82,17 @@ function serve({ memory, base, index, word, patience }: Shared): void {
       }
       continue;
     }
+    // as long as parts are left, the words are those of this job
+    if (Atomics.load(words, base + word.claim) !== claim) continue;
+    // a thread may not have heard yet that another has made memory grow
+    if (memory.buffer.byteLength !== words[base + word.pages] * 65536) memory.grow(0);
+    if (kernels[id] === undefined) {
+      // before a part is claimed, which others would wait for
+      kernels[id] = make(new Uint8Array(memory.buffer, program, programBytes).slice());
+      continue;
+    }
     if (Atomics.compareExchange(words, base + word.claim, claim, claim - 1) !== claim) continue;
     try {
-      // a thread may not have heard yet that another has made memory grow
-      if (memory.buffer.byteLength !== words[base + word.pages] * 65536) memory.grow(0);
-      const id = words[base + word.kernel];
-      if (!kernels[id]) {
-        const bytes = new Uint8Array(memory.buffer, words[base + word.module], words[base + word.moduleBytes]).slice();
-        const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
-        kernels[id] = instance.exports.run as Kernel;
-      }
       const part = base + word.parts + 3 * (left - 1);
       kernels[id](words[part], words[part + 1], words[part + 2]);
     } catch {
@@ -92,7 +104,6 @@ function serve({ memory, base, index, word, patience }: Shared): void {
 }
 
 let threads = canShare ? processors() : 1;
-const listeners: ((count: number) => void)[] = [];
 
 /** How many threads kernels are shared among (torch.get_num_threads): by default as many as the processor has. */
 export const getNumThreads = (): number => threads;
@@ -107,11 +118,7 @@ export function setNumThreads(count: number): void {
   }
   threads = canShare ? Math.min(count, maximumParts) : 1;
   words[base + word.workers] = threads - 1;
-  for (const listener of listeners) listener(threads);
 }
-
-/** Calls `listener` whenever the number of threads is set. */
-export const onThreadCount = (listener: (count: number) => void): void => void listeners.push(listener);
 
 /** In 32-bit words. */
 const base = allocate(4 * (word.parts + partWords * maximumParts)) >> 2;
@@ -125,7 +132,8 @@ let jobs = 0;
 /** Starts the workers that there have to be, if they have not been started. */
 function startWorkers(): void {
   words[base + word.workers] = threads - 1;
-  for (; workers < threads - 1; workers++) startWorker(serve, { memory, base, index: workers, word, patience });
+  for (; workers < threads - 1; workers++)
+    startWorker(serve, { memory, base, index: workers, word, patience }, nativeProducts);
 }
 
 /**
@@ -179,8 +187,8 @@ export function runParts(kernel: Kernel, count: number): void {
   if (workers < threads - 1) startWorkers();
   const program = programOf.get(kernel) as Program;
   words[base + word.kernel] = program.id;
-  words[base + word.module] = program.address;
-  words[base + word.moduleBytes] = program.bytes;
+  words[base + word.program] = program.address;
+  words[base + word.programBytes] = program.bytes;
   words[base + word.pages] = memory.buffer.byteLength / 65536;
   words[base + word.done] = 0;
   jobs = (jobs + 1) & 0x7fffff;
@@ -188,7 +196,9 @@ export function runParts(kernel: Kernel, count: number): void {
   if (Atomics.load(words, base + word.sleeping) > 0) Atomics.notify(words, base + word.claim);
   claimParts(kernel);
   awaitParts(count);
-  if (words[base + word.failed] === 1) throw new AdjointError('unsupported', 'a kernel failed in one of its threads');
+  if (words[base + word.failed] === 0) return;
+  words[base + word.failed] = 0;
+  throw new AdjointError('unsupported', 'a kernel failed in one of its threads');
 }
 
 function claimParts(kernel: Kernel): void {

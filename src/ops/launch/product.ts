@@ -1,11 +1,12 @@
 /** Hands matrices and vectors to the kernels that multiply them. */
-import { numelOf, positionOf } from '../../core/shape.ts';
+import { numelOf } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
-import { currentBlas, originFor } from '../../kernels/blas.ts';
+import { blasKernel, blasRows, currentBlas } from '../../kernels/blas.ts';
 import { bytesOf } from '../../kernels/element.ts';
 import { gemm, gemmWord, productRooms, tileColumns, tileRows } from '../../kernels/gemm.ts';
 import { type DenseLines, gemv, gemvBlock, gemvWord } from '../../kernels/gemv.ts';
 import { descriptor, heap } from '../../kernels/memory.ts';
+import type { Kernel } from '../../kernels/module.ts';
 import type { ProductType } from '../../kernels/product-code.ts';
 import { beginOf, copyDescriptor, getNumThreads, runParts, runUnits, setPart } from '../../kernels/threads.ts';
 import { foldLoops, type Loops } from './loops.ts';
@@ -29,7 +30,7 @@ export function multiply(a: Tensor, b: Tensor): Tensor {
   if (n === 1 && timesVector(a, b, out)) return out;
   // a row times a matrix is the transposed matrix times a column
   if (m === 1 && timesVector(b.transpose(-2, -1), a.transpose(-2, -1), out)) return out;
-  if (!timesByBlas(a, b, out)) timesMatrix(a, b, out);
+  timesMatrix(a, b, out);
   return out;
 }
 
@@ -54,59 +55,43 @@ function describeBatch({ sizes, strides }: Loops, first: number, bytes: number):
 /** Below so many multiplications, the call of a BLAS costs more than it saves. */
 const leastForBlas = 2 ** 15;
 
-/** How the rows, or the columns, of a matrix lie for BLAS: which are dense, and how many elements are from one to the next. */
-interface Lines {
-  readonly transposed: boolean;
-  readonly apart: number;
-}
-
-function linesOf({ shape, strides }: Tensor): Lines | null {
+/** The strides of a matrix whose rows, or columns, are dense and lie apart, as BLAS wants them; null for another. */
+function stridesForBlas({ shape, strides }: Tensor): readonly [row: number, column: number] | null {
   const [rows, columns] = shape.slice(-2);
   const [row, column] = strides.slice(-2);
-  if ((column === 1 || columns === 1) && (row >= columns || rows === 1)) {
-    return { transposed: false, apart: Math.max(row, columns) };
-  }
-  if ((row === 1 || rows === 1) && (column >= rows || columns === 1)) {
-    return { transposed: true, apart: Math.max(column, rows) };
-  }
+  if ((column === 1 || columns === 1) && (row >= columns || rows === 1)) return [Math.max(row, columns), 1];
+  if ((row === 1 || rows === 1) && (column >= rows || columns === 1)) return [1, Math.max(column, rows)];
   return null;
 }
 
-/** Lets a BLAS of the system multiply, if there is one and it can read the operands where they lie. */
-function timesByBlas(a: Tensor, b: Tensor, out: Tensor): boolean {
-  const { dtype } = a;
-  if (dtype !== 'float32' && dtype !== 'float64') return false;
-  const [m, k] = a.shape.slice(-2);
-  const n = b.shape[b.ndim - 1];
-  if (m * n * k < leastForBlas) return false;
-  const blas = currentBlas();
-  const [linesA, linesB] = [linesOf(a), linesOf(b)];
-  if (!blas || !linesA || !linesB) return false;
-  const bytes = bytesOf[dtype];
-  const { sizes, strides } = batchLoops([a, b, out]);
-  const address = stage(out);
-  const origin = originFor(blas);
-  const first = [a, b].map((t) => origin + stage(t));
-  const count = numelOf(sizes);
-  for (let i = 0; i < count; i++) {
-    const [at, bt, ct] = strides.map((own) => positionOf(i, sizes, own) * bytes);
-    blas[dtype](
-      linesA.transposed,
-      linesB.transposed,
-      m,
-      n,
-      k,
-      first[0] + at,
-      linesA.apart,
-      first[1] + bt,
-      linesB.apart,
-      origin + address + ct,
-      n,
-    );
-  }
-  unstage(out, address);
-  return true;
+/** How a product is computed. */
+interface Way {
+  readonly kernel: Kernel;
+  /** Rows in a unit of work. */
+  readonly unitRows: number;
+  readonly threads: number;
+  readonly stridesA: readonly number[];
+  readonly stridesB: readonly number[];
 }
+
+/** By a BLAS of the system, if there is one and it can read the operands where they lie. */
+function byBlas(a: Tensor, b: Tensor): Way | null {
+  const { dtype } = a;
+  if (dtype !== 'float32' && dtype !== 'float64') return null;
+  const blas = currentBlas();
+  const [stridesA, stridesB] = [stridesForBlas(a), stridesForBlas(b)];
+  if (!blas || !stridesA || !stridesB) return null;
+  const threads = blas.shareable ? getNumThreads() : 1;
+  return { kernel: blasKernel(blas, dtype), unitRows: blasRows, threads, stridesA, stridesB };
+}
+
+const byOwnKernel = (a: Tensor & { dtype: ProductType }, b: Tensor): Way => ({
+  kernel: gemm(a.dtype),
+  unitRows: tileRows,
+  threads: getNumThreads(),
+  stridesA: a.strides.slice(-2),
+  stridesB: b.strides.slice(-2),
+});
 
 /** Operands are read in steps of up to so many bytes along k where they lie: beyond that, lines of the cache evict each other. */
 const nearBytes = 1024;
@@ -118,20 +103,24 @@ function timesMatrix(a: Tensor & { dtype: ProductType }, b: Tensor, out: Tensor)
   const bytes = bytesOf[dtype];
   const [m, k] = a.shape.slice(-2);
   const n = b.shape[b.ndim - 1];
-  const [rowA, columnA] = a.strides.slice(-2);
-  const [rowB, columnB] = b.strides.slice(-2);
+  const way = (m * n * k >= leastForBlas && byBlas(a, b)) || byOwnKernel(a, b);
+  const [rowA, columnA] = way.stridesA;
+  const [rowB, columnB] = way.stridesB;
   const packA = columnA * bytes > nearBytes && n > 2 * tileColumns(dtype);
   const packB = columnB !== 1 || (rowB * bytes > nearBytes && m > tileRows);
-  const kernel = gemm(dtype);
   const loops = batchLoops([a, b, out]);
-  const units = numelOf(loops.sizes) * Math.ceil(m / tileRows);
+  const batch = numelOf(loops.sizes);
+  const unitsInOne = Math.ceil(m / way.unitRows);
+  // parts are some of the rows, or for few rows some of the columns
+  const breadth = batch === 1 && n > m ? tileColumns(dtype) : 0;
+  const units = breadth > 0 ? Math.ceil(n / breadth) : batch * unitsInOne;
   const worthwhile = Math.floor((numelOf(out.shape) * k) / leastForThread);
-  const count = Math.max(1, Math.min(worthwhile, units, getNumThreads()));
+  const count = Math.max(1, Math.min(worthwhile, units, way.threads));
   const rooms = productRooms(dtype, m, n, k, count);
   const address = stage(out);
   const words = heap.int32;
   const base = descriptor >> 2;
-  words[base + gemmWord.units] = Math.ceil(m / tileRows);
+  words[base + gemmWord.units] = unitsInOne;
   words[base + gemmWord.batchDims] = loops.sizes.length;
   words[base + gemmWord.m] = m;
   words[base + gemmWord.n] = n;
@@ -151,9 +140,17 @@ function timesMatrix(a: Tensor & { dtype: ProductType }, b: Tensor, out: Tensor)
     words[(own >> 2) + gemmWord.panelsA] = packA ? panelsA : 0;
     words[(own >> 2) + gemmWord.panelsB] = packB ? panelsB : 0;
     words[(own >> 2) + gemmWord.tile] = tile;
-    setPart(p, own, beginOf(p, count, units), beginOf(p + 1, count, units));
+    const [begin, end] = [beginOf(p, count, units), beginOf(p + 1, count, units)];
+    if (breadth === 0) setPart(p, own, begin, end);
+    else {
+      const left = begin * breadth;
+      words[(own >> 2) + gemmWord.n] = Math.min(n, end * breadth) - left;
+      words[(own >> 2) + gemmWord.b] += left * columnB * bytes;
+      words[(own >> 2) + gemmWord.c] += left * bytes;
+      setPart(p, own, 0, unitsInOne);
+    }
   });
-  runParts(kernel, count);
+  runParts(way.kernel, count);
   unstage(out, address);
 }
 

@@ -6,9 +6,10 @@ import { codeOf } from '../../kernels/element.ts';
 import type { Expr } from '../../kernels/expr.ts';
 import { type ScalarKernel, scalarKernel } from '../../kernels/scalar.ts';
 
-/** An expression and the kernels made of it so far that compute it of numbers. */
+/** An expression and the kernels made of it so far that compute it of numbers: the one that was used last, and all. */
 export interface ScalarCode {
   readonly root: Expr;
+  scalar?: { readonly key: number; readonly kernel: ScalarKernel };
   scalars?: Map<number, ScalarKernel>;
 }
 
@@ -30,17 +31,22 @@ export function computeScalar(code: ScalarCode, operands: readonly Operand[], ty
     if (typeof x !== 'number' && !isAtHand(x)) return false;
     key = key * 8 + codeOf[typeof x === 'number' ? type : x.dtype];
   }
+  if (code.scalar?.key !== key) code.scalar = { key, kernel: kernelOf(code, key, operands, type, out) };
+  const value = evaluate(code.scalar.kernel, operands);
+  const { storage } = out;
+  if (storage.array === null) storage.value = value;
+  else storage.array[out.offset] = value;
+  return true;
+}
+
+function kernelOf(code: ScalarCode, key: number, operands: readonly Operand[], type: DType, out: Tensor): ScalarKernel {
   code.scalars ??= new Map();
   let kernel = code.scalars.get(key);
   if (!kernel) {
     const types = operands.map((x) => (typeof x === 'number' ? type : x.dtype));
     code.scalars.set(key, (kernel = scalarKernel(code.root, type, types, out.dtype)));
   }
-  const value = evaluate(kernel, operands);
-  const { storage } = out;
-  if (storage.array === null) storage.value = value;
-  else storage.array[out.offset] = value;
-  return true;
+  return kernel;
 }
 
 // by number, as a call with a list takes several times as long

@@ -16,6 +16,7 @@ import {
   type Scalar,
 } from '../../core/dtype.ts';
 import { type Arguments, checkTensor, namedAfterAny } from '../../core/named.ts';
+import { isOptions } from '../../core/options.ts';
 import { broadcastShapes, type Shape, sameShape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
@@ -273,7 +274,8 @@ export function pointwise<const Names extends readonly string[], Params extends 
 ): (x: Tensor | Scalar, ...args: Arguments<Names, Params>) => Tensor {
   const choose = namedAfterAny(name, names, select);
   const f = (x: Tensor | Scalar, ...args: Arguments<Names, Params>): Tensor => {
-    const chosen = choose(x, ...args);
+    const named = args.length > 0 && isOptions(args[args.length - 1]);
+    const chosen = named ? choose(x, ...args) : select(x, ...(args as readonly unknown[] as Params));
     return chosen[0].callFrom(1, chosen);
   };
   selectors.set(f, choose);
