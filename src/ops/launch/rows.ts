@@ -1,27 +1,27 @@
 /** Hands tensors to row kernels (kernels/rows.ts). */
 import type { Operand } from '../../autograd/primitive.ts';
 import type { DType } from '../../core/dtype.ts';
-import { broadcastStrides, numelOf } from '../../core/shape.ts';
+import { broadcastStrides, contiguousStrides, numelOf, type Shape, sameShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
-import { bytesOf, codeOf } from '../../kernels/element.ts';
+import { bytesOf, codeOf, elementTypes } from '../../kernels/element.ts';
 import { descriptor, heap } from '../../kernels/memory.ts';
 import type { Kernel } from '../../kernels/module.ts';
 import { headerWords, operandWords } from '../../kernels/pointwise.ts';
 import { type RowProgram, rowKernel, triangleWords } from '../../kernels/rows.ts';
 import { runUnits } from '../../kernels/threads.ts';
-import { foldLoops, modeOf, modes, parameter } from './loops.ts';
+import { foldLoops, type Loops, modeOf, modes, parameter } from './loops.ts';
 import { launchPointwise, type PointwiseCode, runRow } from './pointwise.ts';
 import { launchReduction, type ReductionCode, reduction } from './reduction.ts';
 import { stage, unstage } from './staging.ts';
 
 /** A row program and the kernels made of it so far. */
 export interface RowCode extends RowProgram {
-  readonly kernels: Map<string, Kernel>;
+  readonly kernels: { readonly kinds: readonly number[]; readonly kernel: Kernel }[];
   /** The same as a reduction for each total and a pointwise kernel for each result, made when they are needed. */
   apart?: { readonly totals: readonly ReductionCode[]; readonly results: readonly PointwiseCode[] };
 }
 
-export const rowCode = (program: RowProgram): RowCode => ({ ...program, kernels: new Map() });
+export const rowCode = (program: RowProgram): RowCode => ({ ...program, kernels: [] });
 
 /**
  * Computes a row program of tensors of one shape along `dim`: as rows where they are such, else one kernel after the other.
@@ -68,57 +68,83 @@ export function launchRows(
   causal = false,
 ): void {
   const { shape } = outs[0];
-  if (numelOf(shape) === 0) return;
+  const n = numelOf(shape);
+  if (n === 0) return;
   const all: readonly Operand[] = [...operands, ...outs];
-  const own = all.map((x) => (typeof x === 'number' ? null : broadcastStrides(x.shape, x.strides, shape)));
-  const strides = own.map((list) => list ?? outs[0].strides);
-  // where elements know nothing of each other, rows may be joined
-  const whole = code.totals.length > 0;
-  const outer = whole ? shape.slice(0, -1) : shape;
-  const loops = foldLoops(outer, whole ? strides.map((list) => list.slice(0, -1)) : strides);
-  const inner = whole ? loops.sizes.length : loops.sizes.length - 1;
-  const along = (k: number): number => (whole ? (strides[k].at(-1) ?? 1) : inner < 0 ? 1 : loops.strides[k][inner]);
-  const modeAt = (k: number): number => (typeof all[k] === 'number' ? parameter : modeOf(along(k)));
-
-  let key = type as string;
+  const loops = loopsOf(all, shape, n, code.totals.length > 0);
+  const inner = loops.sizes.length - 1;
+  const kinds = new Array<number>(all.length + 1);
   for (let k = 0; k < all.length; k++) {
     const x = all[k];
-    key += String.fromCharCode(modeAt(k) + (typeof x === 'number' ? 0 : 4 * codeOf[x.dtype]));
+    kinds[k] = typeof x === 'number' ? parameter : 4 * codeOf[x.dtype] + modeOf(loops.strides[k][inner]);
   }
-  let kernel = code.kernels.get(key);
-  if (!kernel) {
-    const kinds = all.map((x, k) => ({ type: typeof x === 'number' ? type : x.dtype, mode: modes[modeAt(k)] }));
-    kernel = rowKernel(code, type, kinds.slice(0, operands.length), kinds.slice(operands.length));
-    code.kernels.set(key, kernel);
-  }
+  kinds[all.length] = codeOf[type];
+  const kernel = kernelFor(code, kinds, operands.length);
 
   const words = heap.int32;
   const start = descriptor >> 2;
-  const length = whole ? (shape.at(-1) ?? 1) : inner < 0 ? 1 : loops.sizes[inner];
-  words[start] = length;
-  words[start + 1] = Math.max(inner, 0);
+  words[start] = loops.sizes[inner];
+  words[start + 1] = inner;
   let w = start + headerWords;
-  const addresses = all.map((x, k) => {
-    const at = w;
-    w += operandWords;
+  for (let k = 0; k < all.length; k++, w += operandWords) {
+    const x = all[k];
     if (typeof x === 'number') {
-      heap.float64[at >> 1] = x;
-      return 0;
+      heap.float64[w >> 1] = x;
+    } else {
+      words[w] = stage(x);
+      words[w + 1] = loops.strides[k][inner] * bytesOf[x.dtype];
     }
-    words[at + 1] = along(k) * bytesOf[x.dtype];
-    return (words[at] = stage(x));
-  });
+  }
   words[w] = causal ? shape[shape.length - 2] : 0;
   w += triangleWords;
   let rows = 1;
   for (let d = 0; d < inner; d++) {
     words[w++] = loops.sizes[d];
     rows *= loops.sizes[d];
-    all.forEach((x, k) => {
+    for (let k = 0; k < all.length; k++) {
+      const x = all[k];
       words[w++] = typeof x === 'number' ? 0 : loops.strides[k][d] * bytesOf[x.dtype];
-    });
+    }
   }
-  if (whole || rows > 1) runUnits(kernel, descriptor, rows, length);
+  const first = start + headerWords + operandWords * operands.length;
+  const addresses = outs.map((_, k) => words[first + operandWords * k]);
+  if (code.totals.length > 0 || rows > 1) runUnits(kernel, descriptor, rows, words[start]);
   else runRow(kernel, operands, outs.length, triangleWords);
-  for (const [k, out] of outs.entries()) unstage(out, addresses[operands.length + k]);
+  for (let k = 0; k < outs.length; k++) unstage(outs[k], addresses[k]);
+}
+
+const single = [1];
+
+/**
+ * The loops over rows and, innermost, along them; of numbers, the strides mean nothing.
+ * @param apart whether rows have to be kept as they are; else they are joined where they can be
+ */
+function loopsOf(all: readonly Operand[], shape: Shape, n: number, apart: boolean): Loops {
+  const isDense = (x: Operand): boolean => typeof x === 'number' || (sameShape(x.shape, shape) && x.isContiguous());
+  if (!apart && (n === 1 || all.every(isDense))) return { sizes: [n], strides: all.map(() => single) };
+  const strides = all.map((x) =>
+    typeof x === 'number' ? contiguousStrides(shape) : broadcastStrides(x.shape, x.strides, shape),
+  );
+  if (!apart) return foldLoops(shape, strides);
+  const last = shape.length - 1;
+  const outer = foldLoops(
+    shape.slice(0, -1),
+    strides.map((own) => own.slice(0, -1)),
+  );
+  return {
+    sizes: [...outer.sizes, last < 0 ? 1 : shape[last]],
+    strides: outer.strides.map((own, k) => [...own, last < 0 ? 1 : strides[k][last]]),
+  };
+}
+
+/** @param kinds of each operand and result and of the numbers that are computed with */
+function kernelFor(code: RowCode, kinds: readonly number[], operands: number): Kernel {
+  const known = code.kernels.find((other) => other.kinds.every((kind, k) => kind === kinds[k]));
+  if (known) return known.kernel;
+  const all = kinds.slice(0, -1).map((kind) => ({ type: elementTypes[kind >> 2], mode: modes[kind & 3] }));
+  const type = elementTypes[kinds[kinds.length - 1]];
+  const own = all.map((o) => (o.mode === 'parameter' ? { ...o, type } : o));
+  const kernel = rowKernel(code, type, own.slice(0, operands), own.slice(operands));
+  code.kernels.push({ kinds, kernel });
+  return kernel;
 }
