@@ -64,6 +64,10 @@ export const triangleWords = 2;
 /** So many elements are added up before their sums are added to those of the elements before. */
 const blockLength = 2048;
 
+/** The first steps of all, then the second ones: pairs of stores may have no other store in between. */
+const bySteps = ([some, ...others]: readonly Code[][]): Code[] =>
+  some.flatMap((step, i) => [step, ...others.map((other) => other[i])]);
+
 /**
  * @param type the dtype in which numbers are computed
  * @param results where each result goes; one that does not move along the row is written once, and is made of totals alone
@@ -143,13 +147,13 @@ export function rowKernel(
    * Goes through what is left of the row and computes expressions of the elements, eight at a time as long as there are so many. All is loaded
    * before anything is written, and the halves of eight are alike: so the host can make wide vectors of them.
    * @param written the results to which `use` writes
-   * @param use what is done with the values of elements that lie `shift` after the cursors, `width` being how many are handled at once
+   * @param use the steps of what is done with the values of elements that lie `shift` after the cursors, `width` being how many are handled at once
    * @param flush what is done after every so many elements
    */
   const through = (
     roots: readonly Expr[],
     written: readonly number[],
-    use: (values: readonly Lanes[], width: number, shift: number) => Code,
+    use: (values: readonly Lanes[], width: number, shift: number) => Code[],
     flush: Code = [],
   ): Code => {
     const read = [...new Set(roots.flatMap(s.inputsOf))].filter((k) => !still[k]);
@@ -165,7 +169,7 @@ export function rowKernel(
           }),
         ),
         ...inputs.map((own) => compute(own, () => values.push(roots.map((e) => lowering.value(e, type))))),
-        ...shifts.map((shift, i) => use(values[i], count, shift)),
+        ...bySteps(shifts.map((shift, i) => use(values[i], count, shift))),
         ...[...moving].map((k) => {
           const stride = strides[k]?.get;
           return (cursors[k] as Local).add(stride ? i32.mul(stride, i32.const(count)) : count * bytesOf[all[k].type]);
@@ -215,8 +219,8 @@ export function rowKernel(
       [map],
       kept ? [first] : [],
       ([value], width, shift) => [
-        ...(kept ? store(first, value, width, shift) : []),
-        ...into(width === 8 ? halves[shift / 4] : width === 4 ? rest : single, value),
+        ...(kept ? [store(first, value, width, shift)] : []),
+        into(width === 8 ? halves[shift / 4] : width === 4 ? rest : single, value),
       ],
       flushes ? concat([...sums.map((sum, i) => into(sum, halves[i].value)), clear(halves)]) : [],
     );
@@ -247,8 +251,8 @@ export function rowKernel(
   const allTotals = totals.map(total);
   const indices = [...results.keys()];
   const moving = indices.filter((k) => results[k].mode !== 'splat');
-  const stores = (values: readonly Lanes[], count: number, shift: number): Code =>
-    concat(moving.map((k, i) => store(first + k, values[i], count, shift)));
+  const stores = (values: readonly Lanes[], count: number, shift: number): Code[] =>
+    moving.map((k, i) => store(first + k, values[i], count, shift));
   const ofTotals = compute(still, () => {
     for (const k of indices) {
       if (results[k].mode !== 'splat') continue;
