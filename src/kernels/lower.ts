@@ -22,6 +22,7 @@ import {
   i32x4,
   i64,
   i64x2,
+  type Local,
   select,
   v128,
   when,
@@ -77,6 +78,8 @@ export class Lowering {
   readonly fn: FunctionBuilder;
   readonly prologue: Code[] = [];
   body: Code[] = [];
+  /** The locals that statements have been kept in. */
+  readonly kept: Local[] = [];
   /** Whether lanes of 32 bits and of 64 have been converted to each other. */
   changesWidth = false;
   private readonly imports: HostFunction[];
@@ -99,6 +102,7 @@ export class Lowering {
   /** Keeps a vector in a local, computed in the body. */
   keep(code: Code): Code {
     const local = this.fn.local('v128');
+    this.kept.push(local);
     this.body.push(local.set(code));
     return local.get;
   }

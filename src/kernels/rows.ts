@@ -90,6 +90,8 @@ export function rowKernel(
   const length = fn.local('i32');
   const period = fn.local('i32');
   const left = fn.local('i32');
+  /** Never set: what locals are set to when they are done with. To V8, a pair is worth less if one of the two is at hand in the next round. */
+  const nothing = fn.local('v128');
   const stop = fn.local('i32');
   const starts = all.map((o) => (o.mode === 'parameter' ? undefined : fn.local('i32')));
   const cursors = all.map((o) => (o.mode === 'contiguous' || o.mode === 'strided' ? fn.local('i32') : undefined));
@@ -162,7 +164,8 @@ export function rowKernel(
       const shifts = count === 8 ? [0, 4] : [0];
       const inputs = shifts.map(() => [...still]);
       const values: Lanes[][] = [];
-      return concat([
+      const before = lowering.kept.length;
+      const code = concat([
         ...shifts.map((shift, i) =>
           compute([], () => {
             for (const k of read) inputs[i][k] = load(placeOf(k), count, shift);
@@ -176,6 +179,7 @@ export function rowKernel(
         }),
         left.add(-count),
       ]);
+      return [...code, ...concat(lowering.kept.slice(before).map((local) => local.set(nothing.get)))];
     };
     const atLeast = (count: number): Code => i32.geS(left.get, i32.const(count));
     const eights = whileLoop(atLeast(8), [
