@@ -1,7 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { AdjointError } from '../../src/errors.ts';
-import { arange, empty, manualSeed, nn, noGrad, ones, randn, type Tensor, tensor } from '../../src/index.ts';
+import {
+  arange,
+  autograd,
+  empty,
+  func,
+  manualSeed,
+  nn,
+  noGrad,
+  ones,
+  randn,
+  stack,
+  type Tensor,
+  tensor,
+  zeros,
+} from '../../src/index.ts';
 
 const F = nn.functional;
 const { init } = nn;
@@ -327,6 +341,37 @@ test('attention', () => {
   const own = F.scaledDotProductAttention(q, k.narrow(1, 0, 2), v.narrow(1, 0, 2));
   assertNear(F.scaledDotProductAttention(q, k, v, mask), own, 1e-5);
   assertFails(() => F.scaledDotProductAttention(q, k, v, mask, 0, true), 'argument', /should not be set when/);
+  // by hand: a mask for the triangle, and a scale
+  const triangle = ones(4, 5, { dtype: 'bool' }).tril();
+  assertNear(F.scaledDotProductAttention(q, k, v, { attnMask: triangle }), causal, 1e-6);
+  const added = zeros(2, 4, 5).maskedFill(triangle.logicalNot(), Number.NEGATIVE_INFINITY);
+  assertNear(F.scaledDotProductAttention(q, k, v, { attnMask: added }), causal, 1e-6);
+  const half = F.scaledDotProductAttention(q, k, v, { scale: 0.5 });
+  assertNear(half, q.matmul(k.mT).mul(0.5).softmax(-1).matmul(v), 1e-5);
+  // as in PyTorch, nothing comes of nothing
+  const none = F.scaledDotProductAttention(q, k, v, { attnMask: triangle.logicalAnd(arange(4).ne(2).unsqueeze(1)) });
+  assert.deepEqual(none.select(1, 2).tolist(), zeros(2, 6).tolist());
+});
+
+test('attention has derivatives of any order, forward mode and batches', () => {
+  const double = (...shape: number[]): Tensor => randn(...shape, { dtype: 'float64', requiresGrad: true });
+  const inputs = [double(2, 3, 2), double(2, 4, 2), double(2, 4, 3)];
+  const mask = double(3, 4);
+  const blind = ones(3, 4, { dtype: 'bool' }).tril(-1);
+  for (const attention of [
+    (q: Tensor, k: Tensor, v: Tensor) => F.scaledDotProductAttention(q, k, v, { isCausal: true }),
+    (q: Tensor, k: Tensor, v: Tensor) => F.scaledDotProductAttention(q, k, v, { attnMask: blind }),
+    (q: Tensor, k: Tensor, v: Tensor) => F.scaledDotProductAttention(q, k, v, mask),
+  ]) {
+    assert.ok(autograd.gradcheck(attention, inputs, { checkForwardAd: true }));
+    assert.ok(autograd.gradgradcheck(attention, inputs));
+    const [q, k, v] = inputs;
+    assertNear(func.vmap(attention)(q, k, v), attention(q, k, v), 1e-12);
+  }
+  const masked = (m: Tensor): Tensor => F.scaledDotProductAttention(...(inputs as [Tensor, Tensor, Tensor]), m);
+  assert.ok(autograd.gradcheck(masked, [mask]) && autograd.gradgradcheck(masked, [mask]));
+  const masks = randn(5, 3, 4, { dtype: 'float64' });
+  assertNear(func.vmap(masked)(masks), stack(masks.unbind(0).map(masked)), 1e-12);
 });
 
 describe('padding', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { AdjointError } from '../../src/errors.ts';
-import { isGradEnabled, nn, noGrad, ones, optim, type Tensor, tensor } from '../../src/index.ts';
+import { autograd, isGradEnabled, nn, noGrad, ones, optim, type Tensor, tensor } from '../../src/index.ts';
 
 const leaf = (data: number[]): Tensor => tensor(data, { requiresGrad: true });
 
@@ -55,6 +55,28 @@ describe('step', () => {
     p.sum().backward();
     sgd.step();
     assert.deepEqual(base.tolist(), Array(2).fill(Array(3).fill(0.5)));
+  });
+
+  test('a gradient that shares its memory with the parameter', () => {
+    const memory = tensor([1, 2, 4]);
+    const [p, q] = [memory.narrow(0, 0, 2).detach().requiresGrad_(), leaf([1, 2])];
+    const adam = new optim.Adam([p, q], { lr: 0.5 });
+    p.grad = memory.narrow(0, 1, 2);
+    q.grad = tensor([2, 4]);
+    adam.step();
+    assert.deepEqual(p.tolist(), q.tolist());
+    const sgd = new optim.SGD([q], { lr: 0.5, momentum: 0.5 });
+    q.grad = q.detach();
+    sgd.step();
+    assert.deepEqual(q.tolist(), p.mul(0.5).tolist());
+  });
+
+  test('is one operator to those who look on', () => {
+    const p = leaf([1, 2]);
+    const adam = new optim.AdamW([p]);
+    p.grad = tensor([2, 4]);
+    const seen = autograd.profiler.profile(() => adam.step());
+    assert.ok(seen.keyAverages().some(({ key }) => key === 'adam_'));
   });
 
   test('a parameter that does not decay is not multiplied', () => {
