@@ -181,6 +181,8 @@ class ReductionBuilder {
       if (parameter) return parameter;
       const cursor = (this.cursors[k] as Local).get;
       const shift = offset(k);
+      if (width === 'four' && o.mode === 'contiguous' && typeof shift === 'number')
+        return loadFour(lowering, o.type, cursor, shift);
       const address = shift === 0 ? cursor : i32.add(cursor, typeof shift === 'number' ? i32.const(shift) : shift);
       if (o.mode === 'splat' || width === 'one') return loadOne(lowering, o.type, address);
       return o.mode === 'strided'
