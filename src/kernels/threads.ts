@@ -43,8 +43,11 @@ const maximumParts = 64;
 /** Parts for each thread, so that one that is late has little left to do. */
 const partsPerThread = 4;
 const partDescriptorBytes = 512;
-/** How often a thread looks for what it waits for before it sleeps: some tens of microseconds. */
-const patience = 20000;
+/**
+ * How often a thread looks for what it waits for before it sleeps: for about a millisecond, as between the kernels of a program there is
+ * often a tenth of that, and a thread that sleeps takes as long to wake.
+ */
+const patience = 200000;
 
 interface Shared {
   readonly memory: WebAssembly.Memory;
