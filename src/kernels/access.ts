@@ -109,7 +109,7 @@ function doubled(into: Lowering, type: ElementType, code: Code): Lanes {
 const storable = (into: Lowering, value: Lanes): Lanes =>
   value.type === 'bool' ? into.convert(value, 'uint8') : value;
 
-/** Stores four adjacent elements, `offset` bytes after the address. */
+/** Stores four adjacent elements, `offset` bytes after the address. Of two vectors the second goes first: V8 stores a pair at once only then. */
 export function storeFour(into: Lowering, address: Code, value: Lanes, offset = 0): void {
   const { type, parts } = storable(into, value);
   const [low, high] = parts;
@@ -120,7 +120,7 @@ export function storeFour(into: Lowering, address: Code, value: Lanes, offset = 
       break;
     case 'float64':
     case 'int64':
-      into.body.push(v128.store(address, low, offset), v128.store(address, high, offset + 16));
+      into.body.push(v128.store(address, high, offset + 16), v128.store(address, low, offset));
       break;
     case 'int16':
       into.body.push(v128.store64Lane(address, i16x8.narrowI32x4S(low, low), 0, offset));

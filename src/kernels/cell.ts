@@ -6,7 +6,7 @@ import { type Code, concat, type FunctionBuilder, i32x4, type Local, v128 } from
 /** Four values that a loop changes. */
 export class Cell {
   readonly type: ElementType;
-  private readonly locals: readonly Local[];
+  readonly locals: readonly Local[];
 
   constructor(fn: FunctionBuilder, type: ElementType) {
     this.type = type;

@@ -72,35 +72,27 @@ export const gemmWord = {
   batch: 17,
 } as const;
 
-/** Room for one tile and for blocks of A and B. */
-export interface ProductRoom {
-  readonly tile: number;
-  readonly a: number;
-  readonly b: number;
-}
-
 let room = 0;
 let roomBytes = 0;
-/** Rooms for so many threads that work on products of m x k and k x n; they are kept for the next product. */
-export function productRooms(type: ProductType, m: number, n: number, k: number, count: number): ProductRoom[] {
-  const { bytes } = arithmetic[type];
-  const upTo = (size: number, block: number, unit: number): number => Math.ceil(Math.min(size, block) / unit) * unit;
-  const depth = Math.min(k, blockDepth);
-  const tileBytes = tileRows * tileVectors * 16;
-  const aBytes = upTo(m, blockRows, tileRows) * depth * bytes + 16;
-  const bBytes = upTo(n, blockColumns, tileColumns(type)) * depth * bytes;
-  const each = tileBytes + aBytes + bBytes;
-  if (each * count > roomBytes) {
-    const grown = allocate(each * count);
+/** At least so many bytes of memory, which are kept for the next product. */
+export function productRoom(bytes: number): number {
+  if (bytes > roomBytes) {
+    const grown = allocate(bytes);
     if (roomBytes > 0) release(room, roomBytes);
     room = grown;
-    roomBytes = each * count;
+    roomBytes = bytes;
   }
-  return Array.from({ length: count }, (_, p) => {
-    const tile = room + p * each;
-    return { tile, a: tile + tileBytes, b: tile + tileBytes + aBytes };
-  });
+  return room;
 }
+
+const upTo = (size: number, block: number, unit: number): number => Math.ceil(Math.min(size, block) / unit) * unit;
+
+/** What a tile takes, and what a block of A and one of B take in panels. */
+export const tileBytes = tileRows * tileVectors * 16;
+export const panelBytesA = (type: ProductType, m: number, k: number): number =>
+  upTo(m, blockRows, tileRows) * Math.min(k, blockDepth) * arithmetic[type].bytes + 16;
+export const panelBytesB = (type: ProductType, n: number, k: number): number =>
+  upTo(n, blockColumns, tileColumns(type)) * Math.min(k, blockDepth) * arithmetic[type].bytes;
 
 const sum = (...terms: Code[]): Code => terms.reduce(i32.add);
 const lessOne = (local: Local): Code => local.tee(i32.sub(local.get, i32.const(1)));

@@ -3,8 +3,8 @@ import { hostMath } from './host-math.ts';
 import { allocate, heap, memory, shared } from './memory.ts';
 import { type Code, encodeModule, type FunctionBuilder, type HostFunction, type InnerFunction } from './wasm.ts';
 
-/** Compiled code: does units of work `begin` to `end` of what the descriptor at an address says. */
-export type Kernel = (descriptor: number, begin: number, end: number) => void;
+/** Compiled code: does units of work `begin` to `end` of what the descriptor at an address says, with what the thread has for scratch. */
+export type Kernel = (descriptor: number, begin: number, end: number, scratch?: number) => void;
 
 /**
  * What another thread needs to have a kernel too: its number, and where bytes to make it of lie in linear memory, which are those of a module,

@@ -100,12 +100,13 @@ export function pointwiseKernel(e: Expr, type: ElementType, operands: readonly O
       return value;
     });
     lowering.begin([]);
-    for (const [k, value] of values.entries()) {
+    for (const first of fours.toReversed()) {
+      const value = values[first / 4];
       const address = (pointers[operands.length] as Local).get;
       if (count === 1) storeOne(lowering, address, value);
       else if (result.mode === 'strided')
         storeStrided(lowering, address, (strides[operands.length] as Local).get, value);
-      else storeFour(lowering, address, value, fours[k] * bytesOf[result.type]);
+      else storeFour(lowering, address, value, first * bytesOf[result.type]);
     }
     return concat([...code, ...lowering.body, ...all.map((_, k) => step(k, count))]);
   };

@@ -3,7 +3,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { arrayOf, bytesOf } from '../../src/kernels/element.ts';
-import { gemm, gemmWord, productRooms, tileColumns, tileRows } from '../../src/kernels/gemm.ts';
+import {
+  gemm,
+  gemmWord,
+  panelBytesA,
+  panelBytesB,
+  productRoom,
+  tileBytes,
+  tileColumns,
+  tileRows,
+} from '../../src/kernels/gemm.ts';
 import { type DenseLines, gemv, gemvBlock, gemvWord } from '../../src/kernels/gemv.ts';
 import { allocate, descriptor, heap, release, slack } from '../../src/kernels/memory.ts';
 import type { ProductType } from '../../src/kernels/product-code.ts';
@@ -76,7 +85,8 @@ function multiply(layout: Layout): void {
   const b = block(type, layOut(k, n, layout.transposeB, layout.gapB), [batch, k, n]);
   const c = block(type, layOut(m, n, false, layout.gapC), [batch, m, n]);
   const [x, y, before] = [read(type, a), read(type, b), read(type, c)];
-  const [room] = productRooms(type, m, n, k, 1);
+  const tile = productRoom(tileBytes + panelBytesA(type, m, k) + panelBytesB(type, n, k));
+  const panelsA = tile + tileBytes;
   const units = Math.ceil(m / tileRows);
   const fields: Record<keyof typeof gemmWord, number> = {
     units,
@@ -93,10 +103,10 @@ function multiply(layout: Layout): void {
     columnStrideB: b.strides[2] * bytes,
     c: c.address,
     rowStrideC: c.strides[1] * bytes,
-    panelsA: layout.packA ? room.a : 0,
+    panelsA: layout.packA ? panelsA : 0,
     // where B has no dense rows, it can only be read from panels
-    panelsB: layout.packB || layout.transposeB ? room.b : 0,
-    tile: room.tile,
+    panelsB: layout.packB || layout.transposeB ? panelsA + panelBytesA(type, m, k) : 0,
+    tile,
     batch,
   };
   for (const [name, at] of Object.entries(gemmWord)) {
@@ -183,8 +193,8 @@ test('integers wrap around', () => {
     const large = type === 'int32' ? 2 ** 31 - 1 : 2n ** 63n - 1n;
     elements(a)[0] = large;
     elements(b)[0] = large;
-    const [room] = productRooms(type, 1, 1, 1, 1);
-    const fields = { units: 1, batchDims: 0, m: 1, n: 1, k: 1, accumulate: 0, panelsA: 0, panelsB: 0, tile: room.tile };
+    const tile = productRoom(tileBytes);
+    const fields = { units: 1, batchDims: 0, m: 1, n: 1, k: 1, accumulate: 0, panelsA: 0, panelsB: 0, tile };
     const addresses = { a: a.address, b: b.address, c: c.address };
     for (const [name, value] of Object.entries({ ...fields, ...addresses })) {
       heap.int32[descriptor / 4 + gemmWord[name as keyof typeof gemmWord]] = value;

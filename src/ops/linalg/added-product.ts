@@ -66,6 +66,8 @@ function addition(
   const capitalised = name[0].toUpperCase() + name.slice(1);
   const forward = ({ beta, alpha }: Scales, x: Tensor, a: Tensor, b: Tensor): Tensor => {
     const base = expand(x, shape(a, b));
+    // a product of matrices begins with what it is added to
+    if (beta === 1 && alpha === 1 && product === multiply) return multiply(a, b, base);
     const out = product(a, b);
     // what is multiplied by 0 is not read, so that it may be anything
     if (beta === 0) launchPointwise(scaled, [out, alpha], out.dtype, out);
