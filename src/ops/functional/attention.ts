@@ -87,7 +87,7 @@ export const scaledDotProductAttention = named(
       attnMask?.dtype === 'bool'
         ? filled(attnMask.shape, 0, scores.dtype).maskedFill(attnMask.logicalNot(), Number.NEGATIVE_INFINITY)
         : attnMask?.to(scores.dtype);
-    const params = { scale: scale ?? 1 / Math.sqrt(query.shape[query.ndim - 1]), causal: isCausal };
+    const params = { scale: scale ?? 1 / Math.sqrt(query.shape[query.ndim - 1] || 1), causal: isCausal };
     const weights = apply(Weights, params, mask ? [scores, mask] : [scores]);
     return dropout(weights, dropoutP).matmul(value);
   },
