@@ -47,7 +47,10 @@ export interface RowTotal {
   readonly finish: Expr;
 }
 
-/** What is computed of each row. Inputs of the expressions are the operands, then the totals. */
+/**
+ * What is computed of each row. Inputs of the expressions are the operands, then the totals. Where there are totals, results lie in memory of their
+ * own.
+ */
 export interface RowProgram {
   readonly totals: readonly RowTotal[];
   readonly results: readonly Expr[];
@@ -90,9 +93,9 @@ export function rowKernel(
   const length = fn.local('i32');
   const period = fn.local('i32');
   const left = fn.local('i32');
-  /** Never set: what locals are set to when they are done with. To V8, a pair is worth less if one of the two is at hand in the next round. */
-  const nothing = fn.local('v128');
   const stop = fn.local('i32');
+  /** Never set: what locals of a pair are set to in the end. To V8, a pair is worth less if one of the two is still there in the next round. */
+  const nothing = fn.local('v128');
   const starts = all.map((o) => (o.mode === 'parameter' ? undefined : fn.local('i32')));
   const cursors = all.map((o) => (o.mode === 'contiguous' || o.mode === 'strided' ? fn.local('i32') : undefined));
   const strides = all.map((o) => (o.mode === 'strided' ? fn.local('i32') : undefined));
@@ -179,7 +182,7 @@ export function rowKernel(
         }),
         left.add(-count),
       ]);
-      return [...code, ...concat(lowering.kept.slice(before).map((local) => local.set(nothing.get)))];
+      return count === 8 ? [...code, ...concat(lowering.kept.slice(before).map((x) => x.set(nothing.get)))] : code;
     };
     const atLeast = (count: number): Code => i32.geS(left.get, i32.const(count));
     const eights = whileLoop(atLeast(8), [
