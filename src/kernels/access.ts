@@ -45,6 +45,13 @@ export function loadFour(into: Lowering, type: ElementType, address: Code, offse
   }
 }
 
+/** Four adjacent elements, to be computed with as numbers of `type`: float32 as float64 comes converted out of memory. */
+export function loadFourAs(into: Lowering, type: ElementType, from: ElementType, address: Code, offset = 0): Lanes {
+  if (type !== 'float64' || from !== 'float32') return loadFour(into, from, address, offset);
+  const two = (at: number): Code => into.keep(f64x2.promoteLowF32x4(v128.load64Zero(address, at)));
+  return lanes('float64', [two(offset), two(offset + 8)]);
+}
+
 /** One element in all four lanes. */
 export function loadOne(into: Lowering, type: ElementType, address: Code): Lanes {
   const narrow = load1[type];

@@ -18,6 +18,7 @@
  */
 import {
   loadFour,
+  loadFourAs,
   loadOne,
   loadParameter,
   loadStrided,
@@ -234,7 +235,7 @@ class ReductionBuilder {
       const cursor = (this.cursors[k] as Local).get;
       const shift = offset(k);
       if (width === 'four' && o.mode === 'contiguous' && typeof shift === 'number')
-        return loadFour(lowering, o.type, cursor, shift);
+        return loadFourAs(lowering, this.type, o.type, cursor, shift);
       const address = shift === 0 ? cursor : i32.add(cursor, typeof shift === 'number' ? i32.const(shift) : shift);
       if (o.mode === 'splat' || width === 'one') return loadOne(lowering, o.type, address);
       return o.mode === 'strided'

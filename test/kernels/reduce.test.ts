@@ -126,6 +126,8 @@ describe('the order of sums', () => {
   for (const [rows, columns] of [
     [5, 32],
     [1000, 70],
+    [4128, 64],
+    [4100, 64],
     [2000, 6],
     [333, 3],
   ]) {
@@ -166,6 +168,27 @@ describe('NaN in any place is the extremum', () => {
         }
       });
     }
+  }
+});
+
+test('many rows, reduced in groups: each extremum is found, and each NaN', () => {
+  const [rows, columns] = [2100, 70];
+  const values = noise(rows * columns);
+  for (let c = 0; c < columns; c += 3) values[((c * 31) % rows) * columns + c] = Number.NaN;
+  values[(rows - 1) * columns + 1] = 1000;
+  for (const type of ['float32', 'float64'] as const) {
+    const x = tensor(values, { dtype: type }).reshape(rows, columns);
+    const out = Tensor.empty([columns], type);
+    launchReduction(
+      reduction('max', s.mul(s.input(0), s.input(1)), s.add(s.input(0), s.input(1))),
+      [x, 2],
+      [0],
+      type,
+      out,
+      5,
+    );
+    const wanted = range(columns).map((c) => 2 * Math.max(...range(rows).map((r) => values[r * columns + c])) + 5);
+    assert.deepEqual([...(out.toTypedArray() as Float32Array)], type === 'float32' ? wanted.map(Math.fround) : wanted);
   }
 });
 

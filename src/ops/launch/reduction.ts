@@ -65,6 +65,18 @@ export function launchReduction(
     );
     return;
   }
+  if (walksFar(code, type, kept, reduced)) {
+    reduceInGroups(
+      code,
+      operands,
+      type,
+      tensors.map((_, t) => [reduced.strides[t][0], kept.strides[t][0]]),
+      [reduced.sizes[0], kept.sizes[0]],
+      out,
+      finishing,
+    );
+    return;
+  }
   const last = reduced.sizes.length - 1;
   const dense = (at: readonly number[]): boolean =>
     at.includes(1) && at.every((stride) => stride === 1 || stride === 0);
@@ -149,6 +161,65 @@ function reduceInParts(
   const left = count - parts * length;
   if (left > 0) launchReduction(code.partial, rows(parts * length, [1, left]), [1], type, rest);
   launchReduction(code.final, [left > 0 ? totals : most], [0], type, out, finishing);
+}
+
+/** So many neighbouring rows are reduced before others: what the first level of a cascading sum takes. */
+const groupRows = 16;
+/** From so many elements on, walking down a few columns at a time costs more than a second pass over what groups of rows come to. */
+const manyElements = 2 ** 17;
+
+/**
+ * Whether all there is are rows below each other, so many that to walk down them through a few columns is to leave the cache, and whether
+ * reducing groups of them first makes no difference: it does to sums unless the groups are those of their cascade.
+ */
+function walksFar(code: Reduction, type: DType, kept: Loops, reduced: Loops): boolean {
+  if (kept.sizes.length !== 1 || reduced.sizes.length !== 1 || code.map.logical) return false;
+  const [columns] = kept.sizes;
+  const [rows] = reduced.sizes;
+  if (rows < 4 * groupRows || rows * columns < manyElements) return false;
+  if (kept.strides.some(([stride]) => stride !== 1) || reduced.strides.some(([stride]) => stride < columns))
+    return false;
+  if (code.combine !== 'sum') return true;
+  return rows <= 2 ** 19 && rows % groupRows === 0 && columns % columnBlock(code.combine, type) === 0;
+}
+
+/** Reduces rows below each other: groups of neighbouring rows to one row each, and these to the result. */
+function reduceInGroups(
+  code: ReductionCode,
+  operands: readonly Operand[],
+  type: DType,
+  strides: readonly [row: number, column: number][],
+  [rows, columns]: readonly [number, number],
+  out: Tensor,
+  finishing: number,
+): void {
+  code.partial ??= reduction(code.combine, code.map);
+  code.final ??= reduction(code.combine, input(0), code.finish);
+  /** The operands from row `begin` on. */
+  const from = (begin: number, shape: Shape, stridesOf: (row: number, column: number) => Shape): Operand[] => {
+    let t = 0;
+    return operands.map((x) => {
+      if (typeof x === 'number') return x;
+      const [row, column] = strides[t++];
+      return new Tensor(x.storage, shape, stridesOf(row, column), x.offset + begin * row);
+    });
+  };
+  const groups = Math.floor(rows / groupRows);
+  const left = rows % groupRows;
+  const totals = Tensor.empty([groups + (left > 0 ? 1 : 0), columns], type);
+  const whole = from(0, [groups, groupRows, columns], (row, column) => [groupRows * row, row, column]);
+  launchReduction(
+    code.partial,
+    whole,
+    [1],
+    type,
+    new Tensor(totals.storage, [groups, columns], [columns, 1], totals.offset),
+  );
+  if (left > 0) {
+    const rest = from(groups * groupRows, [left, columns], (row, column) => [row, column]);
+    launchReduction(code.partial, rest, [0], type, part(totals, groups * columns, columns));
+  }
+  launchReduction(code.final, [totals], [0], type, out, finishing);
 }
 
 /** @param column which kept dimension the column kernel runs across, or -1 to run along rows */
