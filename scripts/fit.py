@@ -1,4 +1,4 @@
-"""Finds the coefficients of src/kernels/approx.ts and src/kernels/host-math.ts and prints them, lowest power first.
+"""Finds the coefficients of src/kernels/approx.ts, narrow-approx.ts and host-math.ts and prints them, lowest power first.
 
 Run with Python 3, numpy and mpmath. Beside each table stands the largest relative error of the approximation itself,
 before any rounding.
@@ -61,9 +61,18 @@ scaled_erfc = lambda x: mp.exp(x * x) * mp.erfc(x)
 
 print_table('(2^(f/4) - 1) / f, f in [-1/2, 1/2]', minimax(lambda f: mp.expm1(f / 4 * mp.log(2)) / f, -0.5, 0.5, 4))
 print_table('(2^f - 1) / f', minimax(lambda f: mp.expm1(f * mp.log(2)) / f, -0.5, 0.5, 6))
+for n in 4, 5:
+    print_table(
+        'float32: (e^f - 1 - f) / f^2 in powers of f, |f| <= 0.3475',
+        minimax(lambda f: (mp.expm1(f) - f) / f**2, -0.3475, 0.3475, n),
+    )
 print_table(
-    'float32: (e^f - 1 - f) / f^2 in powers of f, |f| <= 0.3475',
-    minimax(lambda f: (mp.expm1(f) - f) / f**2, -0.3475, 0.3475, 4),
+    'float32: (tanh(x) / x - 1) / x^2 in x^2, x in [0, 0.7]',
+    minimax(lambda z: (odd(mp.tanh)(z) - 1) / z, 0, 0.7**2, 5),
+)
+print_table(
+    'float32: (log(1 + f) - f) / f^2 in powers of f, f in [-1/4, 1/2]',
+    minimax(lambda f: (mp.log1p(f) - f) / f**2, -0.25, 0.5, 9),
 )
 print_table('2 atanh(s) / s in s^2', minimax(odd(lambda s: 2 * mp.atanh(s)), 0, s * s, 3))
 print_table('the same for pow', minimax(odd(lambda s: 2 * mp.atanh(s)), 0, s * s, 4))

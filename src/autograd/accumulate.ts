@@ -1,5 +1,6 @@
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
+import type { Task } from './current.ts';
 import type { Flight } from './flight.ts';
 import { dimsByStride, laidOut } from './layout.ts';
 import { leadsTo } from './memory-scope.ts';
@@ -32,9 +33,10 @@ export class AccumulateGrad extends Node {
     return this.postHooks !== null || (this.tensorHooks?.get(0)?.postAccumulate.size ?? 0) > 0;
   }
 
-  /** Adds the gradient, taking it over if nobody else has it. */
-  accumulate(gradient: Tensor | null, flight: Flight): void {
+  /** Adds the gradient that has arrived, taking it over if nobody else has it. */
+  accumulate(task: Task, flight: Flight): void {
     const { variable } = this;
+    const [gradient] = task.gradients;
     // it may have been frozen since the forward
     if (!gradient || !variable.requiresGrad) return;
     const before = variable._grad;
@@ -45,7 +47,7 @@ export class AccumulateGrad extends Node {
     const dims = dimsByStride(variable);
     if (dims) variable._grad = laidOut(before?.add(gradient) ?? gradient, dims);
     else if (before) variable._grad = before.add(gradient);
-    else if (mode.grad || !flight.isOurs(gradient) || !gradient.isContiguous()) variable._grad = gradient.clone();
+    else if (mode.grad || !flight.isOurs(gradient, task) || !gradient.isContiguous()) variable._grad = gradient.clone();
     else variable._grad = flight.keep(gradient);
     leadsTo(variable.storage, variable);
   }

@@ -6,7 +6,7 @@ import { Tensor } from '../core/tensor.ts';
 import { AdjointError, show } from '../errors.ts';
 import { edgeOf, requiresGrad, twin } from './edge.ts';
 import { mode, unrecorded } from './modes.ts';
-import { type Edge, type Gradients, type Metadata, Node } from './node.ts';
+import { dividedEdges, type Edge, type Gradients, type Metadata, Node } from './node.ts';
 import { releasedError, type Saved, SavedTensor, save } from './saved.ts';
 import { viewOf } from './view.ts';
 import type { Randomness } from './vmap.ts';
@@ -253,7 +253,7 @@ class FunctionNode extends Node {
   private readonly isTensor: readonly boolean[];
 
   constructor(application: Application, args: readonly unknown[], edges: readonly (Edge | null)[]) {
-    super(edges);
+    super(...dividedEdges(edges));
     this.application = application;
     this.isTensor = args.map(isTensor);
   }

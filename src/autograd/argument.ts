@@ -4,7 +4,7 @@ import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import { edgeOf, requiresGrad, twin } from './edge.ts';
 import { enableGrad, inferenceMode, mode, noGrad } from './modes.ts';
-import { type Edge, type Gradients, Node } from './node.ts';
+import { dividedEdges, type Gradients, Node } from './node.ts';
 import { leavesOf, mapTree, type Tree } from './tree.ts';
 
 /** Runs `work` outside of inference mode, whose tensors cannot be differentiated. Nothing is recorded, unless `work` sees to it. */
@@ -23,7 +23,7 @@ class Argument extends Node {
   open = true;
 
   constructor(of: Tensor) {
-    super([edgeOf(of)]);
+    super(...dividedEdges([edgeOf(of)]));
     this.setOutputs([of]);
   }
 
@@ -66,9 +66,9 @@ export function withArguments<Args extends readonly Tree[], T>(args: Args, work:
 /** Whether a gradient can be wanted beyond a node: where a graph ends, or at an argument of a transform that is still under way. */
 function isLive(node: Node): boolean {
   const reached = new Set([node]);
-  for (const next of reached) {
-    if (next instanceof Argument ? next.open : next.edges.length === 0) return true;
-    for (const edge of next.edges as readonly (Edge | null)[]) if (edge) reached.add(edge.node);
+  for (const place of reached) {
+    if (place instanceof Argument ? place.open : place.next.length === 0) return true;
+    for (const next of place.next) if (next) reached.add(next);
   }
   return false;
 }

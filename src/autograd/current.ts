@@ -24,6 +24,8 @@ export class Task {
   missing = 0;
   /** The sums so far, one for each output. */
   gradients: (Tensor | null)[];
+  /** The one among these that was made last and that nobody else has seen. */
+  sum: Tensor | null = null;
   /** Whether it has to run, because a gradient is wanted beyond it. */
   needed: boolean;
   /** The positions among the wanted inputs of what arrives here. */

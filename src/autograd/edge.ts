@@ -34,11 +34,17 @@ export function refreshView(tensor: Tensor): void {
   if (_node) moveRetaining(before, { node: _node, nr: 0 });
 }
 
-/** Where the gradient with respect to a tensor goes, or null if it wants none. */
-export function edgeOf(operand: Operand): Edge | null {
+/** The node at which the gradient with respect to a tensor arrives, for the tensor's `_outputNr`; null if it wants none. */
+export function destinationOf(operand: Operand): Node | null {
   if (!requiresGrad(operand)) return null;
   operand._node = nodeOf(operand) ?? new AccumulateGrad(operand);
-  return { node: operand._node, nr: operand._outputNr };
+  return operand._node;
+}
+
+/** Where the gradient with respect to a tensor goes, or null if it wants none. */
+export function edgeOf(operand: Operand): Edge | null {
+  const node = destinationOf(operand);
+  return node && { node, nr: (operand as Tensor)._outputNr };
 }
 
 /** Another tensor object over the same elements in the same place of the graph, lifted to the same levels. */

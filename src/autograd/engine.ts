@@ -117,7 +117,7 @@ class Backward implements Run {
     try {
       this.explore(roots);
       mode.grad = this.options.createGraph;
-      for (const [i, { node, nr }] of roots.entries()) this.flight.add((node.task as Task).gradients, nr, seeds[i]);
+      for (const [i, { node, nr }] of roots.entries()) this.flight.send(seeds[i], node.task as Task, nr);
       for (const task of new Set(roots.map(({ node }) => node.task as Task)))
         if (task.missing === 0) this.ready.push(task);
       while (this.ready.size > 0) this.turn(this.ready.pop());
@@ -141,7 +141,7 @@ class Backward implements Run {
     for (const { node } of roots) this.taskOf(node);
     // the list of tasks is the queue as well
     for (let i = 0; i < tasks.length; i++) {
-      for (const edge of tasks[i].node.edges) if (edge) this.taskOf(edge.node).missing++;
+      for (const next of tasks[i].node.next) if (next) this.taskOf(next).missing++;
     }
     for (const [i, { node }] of inputs.entries()) {
       const { task } = node;
@@ -167,9 +167,9 @@ class Backward implements Run {
     this.node = node;
     // a hook may have left it switched
     mode.grad = this.options.createGraph;
-    if (node.foreign) for (const gradient of gradients) flight.keep(gradient);
+    if (node.foreign || task.captures.length > 0) this.show(task);
     if (node.tensorHooks && task.wanted) runTensorHooks(node, gradients, this.retained);
-    for (const i of task.captures) this.captured[i] = flight.keep(gradients[this.options.inputs[i].nr]);
+    for (const i of task.captures) this.captured[i] = gradients[this.options.inputs[i].nr];
     if (needed && node.preHooks) runPreHooks(node, gradients);
     if (needed && node instanceof AccumulateGrad) {
       if (!node.awaited) {
@@ -183,39 +183,47 @@ class Backward implements Run {
     if (needed) this.send(node, gradients);
     flight.land(gradients);
     task.gradients = landed;
-    for (const edge of node.edges) {
-      const next = edge?.node.task;
-      if (next && --next.missing === 0) this.ready.push(next);
+    for (const next of node.next) {
+      if (next === null) continue;
+      const following = next.task as Task;
+      if (--following.missing === 0) this.ready.push(following);
     }
+  }
+
+  /** The gradients of a node are about to be seen by others, who may keep them. */
+  private show(task: Task): void {
+    for (const gradient of task.gradients) this.flight.keep(gradient);
+    task.sum = null;
   }
 
   /** Runs a node, and sends the gradients that it computes along its edges. */
   private send(node: Node, gradients: (Tensor | null)[]): void {
     const { flight, wanted } = this;
-    const { edges } = node;
+    const { next } = node;
     const results = profiler.recorder
       ? profiler.recorder.turn(node, gradients, () => flight.step(node, gradients, wanted))
       : flight.step(node, gradients, wanted);
     if (anomaly.enabled && anomaly.checkNan) checkNan(node, results);
-    for (let k = 0; k < edges.length; k++) {
-      const edge = edges[k];
+    for (let k = 0; k < next.length; k++) {
+      const to = next[k];
       const gradient = results[k];
-      if (edge && gradient) flight.add((edge.node.task as Task).gradients, edge.nr, gradient);
+      if (to && gradient) flight.send(gradient, to.task as Task, node.nextNr(k));
     }
     flight.land(results);
   }
 
   /** Whether input k of the node whose turn it is wants a gradient. */
   private readonly wanted = (k: number): boolean => {
-    const edge = (this.node as Node).edges[k];
-    return edge !== null && (edge.node.task as Task).wanted;
+    const next = (this.node as Node).next[k];
+    return next !== null && (next.task as Task).wanted;
   };
 
   /** Adds the gradient of a leaf to its `grad`. */
-  private accumulate({ node, gradients }: Task): void {
+  private accumulate(task: Task): void {
     const { flight } = this;
+    const { node, gradients } = task;
     this.node = node;
-    const add = (): void => (node as AccumulateGrad).accumulate(gradients[0], flight);
+    const add = (): void => (node as AccumulateGrad).accumulate(task, flight);
     if (profiler.recorder) profiler.recorder.turn(node, gradients, add);
     else add();
     flight.land(gradients);
@@ -252,11 +260,11 @@ export function runBackward(
 function markNeeded(tasks: readonly Task[], inputs: readonly Edge[]): void {
   const parents = new Map<Node, Task[]>();
   for (const task of tasks) {
-    for (const edge of task.node.edges) {
-      if (!edge) continue;
-      const list = parents.get(edge.node);
+    for (const next of task.node.next) {
+      if (!next) continue;
+      const list = parents.get(next);
       if (list) list.push(task);
-      else parents.set(edge.node, [task]);
+      else parents.set(next, [task]);
     }
   }
   const pending = inputs.map((edge) => edge.node);

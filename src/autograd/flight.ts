@@ -4,19 +4,15 @@
  */
 import { Arena } from '../core/arena.ts';
 import { sameShape, showShape } from '../core/shape.ts';
-import type { Storage } from '../core/storage.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
+import type { Task } from './current.ts';
 import { replacements } from './hooks.ts';
 import type { Gradients, Metadata, Node } from './node.ts';
 
 export class Flight {
   /** Null where the backward is recorded: the graph then refers to everything. */
   private readonly arena: Arena | null;
-  /** How many gradients in flight lie in each storage. */
-  private readonly uses = new Map<Storage, number>();
-  /** The storages of sums that were made here and nobody has seen yet, where they are too small to be the arena's. */
-  private readonly sums = new Set<Storage>();
 
   constructor(temporary: boolean) {
     this.arena = temporary ? new Arena() : null;
@@ -24,72 +20,71 @@ export class Flight {
 
   /** Runs a node and its hooks; the gradients of its inputs, of the shapes and dtypes that they have to be, are in flight until they land. */
   step(node: Node, gradients: Gradients, wanted: (input: number) => boolean): Gradients {
-    if (this.sums.size > 0) for (const gradient of gradients) if (gradient) this.sums.delete(gradient.storage);
+    const { arena } = this;
     // code of users may keep what it is shown
-    if (!this.arena || node.foreign) return fitted(node, withHooks(node, [...gradients], wanted));
-    const { result, made } = this.arena.collect(() => fitted(node, node.apply(gradients, wanted)));
-    for (const storage of made) if (!result.some((g) => g?.storage === storage)) this.arena.release(storage);
-    for (const gradient of result) if (gradient) this.use(gradient, 1);
-    return result;
+    if (arena === null || node.foreign) return fitted(node, withHooks(node, [...gradients], wanted));
+    let results: Gradients;
+    arena.open();
+    try {
+      results = fitted(node, node.apply(gradients, wanted));
+    } finally {
+      arena.close();
+    }
+    for (let k = 0; k < results.length; k++) this.use(results[k]);
+    for (const storage of arena.made) {
+      if (results.some((gradient) => gradient?.storage === storage)) continue;
+      arena.drop(storage);
+    }
+    return results;
   }
 
-  /** Adds a gradient to the sum in place `nr`. */
-  add(sums: (Tensor | null)[], nr: number, gradient: Tensor): void {
-    const sum = sums[nr];
-    if (!sum) {
-      sums[nr] = gradient;
-      this.use(gradient, 1);
-      return;
+  /** Sends a gradient to output `nr` of a node: adds it to what has arrived there. */
+  send(gradient: Tensor, task: Task, nr: number): void {
+    const sum = task.gradients[nr];
+    if (sum === null) {
+      task.gradients[nr] = gradient;
+      this.use(gradient);
+    } else if (this.isOurs(sum, task)) sum._accumulate(gradient);
+    else task.gradients[nr] = this.arena ? (task.sum = this.sumOf(sum, gradient, this.arena)) : sum.add(gradient);
+  }
+
+  private sumOf(sum: Tensor, gradient: Tensor, arena: Arena): Tensor {
+    let total: Tensor;
+    arena.open();
+    try {
+      total = sum.add(gradient);
+    } finally {
+      arena.close();
     }
-    if (this.isOurs(sum)) {
-      sum.add_(gradient);
-      return;
-    }
-    if (!this.arena) {
-      sums[nr] = sum.add(gradient);
-      return;
-    }
-    const total = this.arena.collect(() => sum.add(gradient)).result;
-    sums[nr] = total;
-    if (total.storage.address === 0) this.sums.add(total.storage);
-    this.use(total, 1);
-    this.use(sum, -1);
+    arena.use(total.storage);
+    arena.drop(sum.storage);
+    return total;
   }
 
   /** Whether nobody else reads or writes this gradient, so that it can be written to or given away. */
-  isOurs(gradient: Tensor): boolean {
+  isOurs(gradient: Tensor, task: Task): boolean {
+    if (gradient === task.sum) return true;
     const { storage } = gradient;
-    if (storage.address === 0) return this.sums.has(storage);
-    return this.arena?.owns(storage) === true && this.uses.get(storage) === 1 && storage.length === gradient.numel();
+    return this.arena?.isSole(storage) === true && storage.length === gradient.numel();
   }
 
   /** A gradient that may outlive the run. */
   keep(gradient: Tensor | null): Tensor | null {
-    if (!gradient) return null;
-    this.sums.delete(gradient.storage);
-    this.arena?.handOver(gradient.storage);
+    if (gradient) this.arena?.handOver(gradient.storage);
     return gradient;
   }
 
   /** These gradients are done with: what they were sent to has run, or has added them to its own. */
   land(gradients: Gradients): void {
-    for (const gradient of gradients) if (gradient) this.use(gradient, -1);
+    if (this.arena) for (const gradient of gradients) if (gradient) this.arena.drop(gradient.storage);
   }
 
   end(): void {
-    this.arena?.close();
+    this.arena?.handOverAll();
   }
 
-  private use(gradient: Tensor, change: 1 | -1): void {
-    const { storage } = gradient;
-    if (storage.address === 0 || !this.arena?.owns(storage)) return;
-    const uses = (this.uses.get(storage) ?? 0) + change;
-    if (uses > 0) {
-      this.uses.set(storage, uses);
-      return;
-    }
-    this.uses.delete(storage);
-    this.arena.release(storage);
+  private use(gradient: Tensor | null): void {
+    if (gradient) this.arena?.use(gradient.storage);
   }
 }
 
@@ -100,12 +95,16 @@ function withHooks(node: Node, gradients: Gradients, wanted: (input: number) => 
   return results;
 }
 
-/** The gradients that go along the edges of a node, each as it has to be. */
+/** The gradients that go on from a node, each as it has to be. */
 function fitted(node: Node, results: Gradients): Gradients {
-  return node.edges.map((edge, k) => {
+  const { next } = node;
+  const gradients = new Array<Tensor | null>(next.length);
+  for (let k = 0; k < next.length; k++) {
+    const to = next[k];
     const gradient = results[k];
-    return edge && gradient ? fit(node, k, gradient, edge.node.outputs[edge.nr]) : null;
-  });
+    gradients[k] = to && gradient ? fit(node, k, gradient, to.outputs[node.nextNr(k)]) : null;
+  }
+  return gradients;
 }
 
 /** Fits a gradient to the tensor that it is the gradient of: undoes broadcasting, keeps the dtype. */

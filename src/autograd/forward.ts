@@ -15,7 +15,7 @@ import { edgeOf, requiresGrad, twin } from './edge.ts';
 import { inOrderOf, sameOrder } from './layout.ts';
 import { type Draw, isOpen, Level, Lift, liftOf, overwrite } from './lift.ts';
 import { enableGrad, mode } from './modes.ts';
-import { type Edge, Node } from './node.ts';
+import { Node } from './node.ts';
 import { type Operand, OperatorNode, type Primitive, record, run } from './primitive.ts';
 import { withoutHooks } from './saved.ts';
 import { viewOf } from './view.ts';
@@ -87,7 +87,7 @@ class Sink extends Node {
     return [];
   }
 }
-const sink: Edge = { node: new Sink([]), nr: 0 };
+const sink = new Sink([]);
 
 export class DualLevel extends Level {
   draw(call: Draw, outside: (call: Draw) => Tensor): Tensor {

@@ -10,7 +10,7 @@ import { grad } from './backward.ts';
 import { edgeOf } from './edge.ts';
 import { vmap } from './func.ts';
 import { type Entry, GradcheckError, isClose, type Point, uniform } from './gradcheck-jacobian.ts';
-import { type Gradients, Node } from './node.ts';
+import { dividedEdges, type Gradients, Node } from './node.ts';
 import { attach } from './primitive.ts';
 import { together } from './vmap.ts';
 
@@ -50,7 +50,7 @@ class UndefinedGrad extends Node {
 /** A tensor of the same elements, the cotangent of which never arrives. */
 function withoutCotangent(x: Tensor): Tensor {
   const y = x.detach();
-  attach(new UndefinedGrad([edgeOf(x)]), [y]);
+  attach(new UndefinedGrad(...dividedEdges([edgeOf(x)])), [y]);
   return y;
 }
 

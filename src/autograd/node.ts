@@ -37,21 +37,42 @@ export interface Metadata {
 export type Gradients = readonly (Tensor | null)[];
 
 let nodes = 0;
-const nothing: readonly Metadata[] = [];
+const none: readonly Metadata[] = [];
+
+/** What the results of the operators looked like that were recorded last: one list serves as long as their shape stays the same object. */
+let recent = none;
+
+/** What results look like. */
+function metadataOf(results: readonly Metadata[]): readonly Metadata[] {
+  if (results.length !== 1) return results.map(({ shape, dtype }) => ({ shape, dtype }));
+  const [{ shape, dtype }] = results;
+  if (recent.length === 0 || recent[0].shape !== shape || recent[0].dtype !== dtype) recent = [{ shape, dtype }];
+  return recent;
+}
+
+/** Edges as nodes keep them: the nodes that they lead to, and to which of their outputs, null if to the first of each. */
+export function dividedEdges(
+  edges: readonly (Edge | null)[],
+): [next: readonly (Node | null)[], outputNrs: readonly number[] | null] {
+  const next = edges.map((edge) => edge?.node ?? null);
+  return [next, edges.some((edge) => edge && edge.nr > 0) ? edges.map((edge) => edge?.nr ?? 0) : null];
+}
 
 /** How many there are so far: the number of the next one. */
 export const recorded = (): number => nodes;
 
 /**
  * A step of the recorded program, seen backward: it takes the gradients with respect to its outputs and gives those with respect to its
- * inputs. `edges` says where each of these goes: to an output of the node that made that input, or nowhere.
+ * inputs. Each of these goes to an output of the node that made that input, or nowhere.
  */
 export abstract class Node {
   /** Later nodes have greater numbers: gradients flow from greater to smaller. */
   readonly sequence: number;
-  readonly edges: readonly (Edge | null)[];
+  /** The node that the gradient of each input goes to, and to which of its outputs: null if to the first of each. */
+  readonly next: readonly (Node | null)[];
+  readonly nextNrs: readonly number[] | null;
   /** One for each output of the step. */
-  outputs: readonly Metadata[] = nothing;
+  outputs: readonly Metadata[] = none;
   /** The hooks of tensors that are outputs of this step. */
   tensorHooks: Map<number, TensorHooks> | null = null;
   /** Called before and after the gradients are computed. */
@@ -62,15 +83,26 @@ export abstract class Node {
   /** A place for users to leave notes on the node. */
   private notes: Record<string, unknown> | null = null;
 
-  constructor(edges: readonly (Edge | null)[]) {
+  constructor(next: readonly (Node | null)[], nextNrs: readonly number[] | null = null) {
     this.sequence = nodes++;
-    this.edges = edges;
+    this.next = next;
+    this.nextNrs = nextNrs;
     if (anomaly.enabled) noteOrigin(this, new.target);
+  }
+
+  /** To which output of its node the gradient of input `k` goes. */
+  nextNr(k: number): number {
+    return this.nextNrs === null ? 0 : this.nextNrs[k];
+  }
+
+  /** Where the gradient of each input goes. */
+  get edges(): readonly (Edge | null)[] {
+    return this.next.map((node, k) => node && { node, nr: this.nextNr(k) });
   }
 
   /** Says what its outputs look like: like these. */
   setOutputs(like: readonly Metadata[]): void {
-    this.outputs = like.map(({ shape, dtype }) => ({ shape, dtype }));
+    this.outputs = metadataOf(like);
   }
 
   /** The name as PyTorch gives it: `AddBackward0`. */

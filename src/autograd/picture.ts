@@ -53,10 +53,10 @@ class Drawing {
       this.statements.push(`${id} [label=${quoted(node.name())}]`);
       if (node instanceof AccumulateGrad) this.drawLeaf(node.variable, id);
       if (this.showSaved) this.drawSaved(node, id);
-      for (const edge of node.edges) {
-        if (!edge) continue;
-        this.nodes.add(edge.node);
-        this.drawEdge(this.id(edge.node), id);
+      for (const next of node.next) {
+        if (!next) continue;
+        this.nodes.add(next);
+        this.drawEdge(this.id(next), id);
       }
     }
   }

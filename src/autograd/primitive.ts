@@ -4,13 +4,22 @@
  */
 import { isFloatingPoint } from '../core/dtype.ts';
 import type { Shape } from '../core/shape.ts';
-import type { Tensor } from '../core/tensor.ts';
+import { Tensor } from '../core/tensor.ts';
 import { amid, surroundings } from './around.ts';
-import { edgeOf, requiresGrad } from './edge.ts';
+import { destinationOf, edgeOf, requiresGrad } from './edge.ts';
 import { mode, unrecorded } from './modes.ts';
 import { mutation } from './mutation.ts';
-import { type Edge, type Gradients, Node } from './node.ts';
-import { Packed, releasedError, type Saved, type SavedName, SavedTensor, save, savedNames } from './saved.ts';
+import { dividedEdges, type Gradients, Node } from './node.ts';
+import {
+  type Content,
+  contentOf,
+  keep,
+  Packed,
+  releasedError,
+  type SavedName,
+  SavedTensor,
+  savedNames,
+} from './saved.ts';
 import { viewOf } from './view.ts';
 import { checkInPlace, rewrite } from './write.ts';
 
@@ -94,36 +103,43 @@ const usual: readonly SavedName[] = ['self', 'other'];
 export class OperatorNode<P> extends Node {
   readonly primitive: Primitive<P>;
   readonly params: P;
-  /** The shapes of the inputs. */
+  /** The shapes of the inputs; of a diagonal primitive, whose rules do not ask for them, none. */
   readonly shapes: readonly Shape[];
   /** The saved values, each at the place of its source: inputs first, then results. Null once released. */
-  private saved: (Saved | number)[] | null = nothing;
+  private saved: (Content | number)[] | null = nothing;
   /** Whether hooks of users unpack some of them. */
   private packed = false;
 
-  constructor(primitive: Primitive<P>, params: P, inputs: readonly Operand[], edges: readonly (Edge | null)[]) {
-    super(edges);
+  constructor(
+    primitive: Primitive<P>,
+    params: P,
+    inputs: readonly Operand[],
+    next: readonly (Node | null)[],
+    nextNrs: readonly number[] | null = null,
+  ) {
+    super(next, nextNrs);
     this.primitive = primitive;
     this.params = params;
-    this.shapes = inputs.map((x) => (typeof x === 'number' ? [] : x.shape));
+    this.shapes = primitive.diagonal ? nothing : inputs.map((x) => (typeof x === 'number' ? nothing : x.shape));
   }
 
   private slot(source: Source): number {
-    return source >= 0 ? source : this.shapes.length - 1 - source;
+    return source >= 0 ? source : this.next.length - 1 - source;
   }
 
   /** Keeps what the rules of the inputs that want gradients need, as far as it is given. */
   save(inputs: readonly Operand[], results: readonly Tensor[]): void {
     let saved = this.saved === nothing ? null : this.saved;
-    for (let k = 0; k < this.edges.length; k++) {
-      const rule = this.edges[k] && this.primitive.vjp(k, this.params);
+    for (let k = 0; k < this.next.length; k++) {
+      const rule = this.next[k] && this.primitive.vjp(k, this.params);
       if (!rule) continue;
       for (const source of rule.saves) {
         const value = source >= 0 ? inputs[source] : results[-1 - source];
         const slot = this.slot(source);
-        saved ??= new Array<Saved | number>(this.shapes.length + (source < 0 ? 1 : 0));
+        // of its final length from the start: a list that grows by pushing takes four times the room
+        saved ??= new Array<Content | number>(this.next.length + (source < 0 ? 1 : 0));
         if (value === undefined || saved[slot] !== undefined) continue;
-        const own = typeof value === 'number' ? value : save(value, source < 0 ? this : null);
+        const own = typeof value === 'number' ? value : keep(value, source < 0 ? this : null);
         saved[slot] = own;
         this.packed ||= own instanceof Packed;
       }
@@ -140,51 +156,72 @@ export class OperatorNode<P> extends Node {
     return /Backward[\ds]$/.test(name) ? name : `${name}Backward0`;
   }
 
-  apply(gradients: Gradients, wanted: (input: number) => boolean): Gradients {
-    const cotangent = (this.primitive.several ? gradients : gradients[0]) as never;
-    const none = gradients.every((gradient) => gradient === null);
-    const unpacked: Operand[] = [];
-    return this.edges.map((edge, k) => {
-      const rule = edge && wanted(k) ? this.primitive.vjp(k, this.params) : null;
-      if (!rule || none) return null;
-      const values = rule.saves.map((source) => (unpacked[this.slot(source)] ??= this.unpack(source)));
-      return rule.rule(cotangent, this, ...(values as Tensor[]));
-    });
+  apply(gradients: Gradients, wanted: (input: number) => boolean): (Tensor | null)[] {
+    const { primitive, params, next } = this;
+    const cotangent = (primitive.several ? gradients : gradients[0]) as never;
+    const none = primitive.several ? gradients.every((gradient) => gradient === null) : cotangent === null;
+    // hooks of users unpack each value once
+    const unpacked: Tensor[] | null = this.packed ? [] : null;
+    const results = new Array<Tensor | null>(next.length);
+    for (let k = 0; k < next.length; k++) {
+      const rule = !none && next[k] !== null && wanted(k) ? primitive.vjp(k, params) : null;
+      results[k] = rule && this.carry(rule, cotangent, unpacked);
+    }
+    return results;
   }
 
-  private unpack(source: Source): Operand {
-    const value = this.saved?.[this.slot(source)];
-    if (value === undefined) throw releasedError();
-    return typeof value === 'number' ? value : value.unpack();
+  /** What a rule makes of the cotangent. */
+  private carry({ saves, rule }: Vjp<P, never>, cotangent: never, unpacked: Tensor[] | null): Tensor | null {
+    // by number, as a call with a list takes several times as long
+    switch (saves.length) {
+      case 0:
+        return rule(cotangent, this);
+      case 1:
+        return rule(cotangent, this, this.unpack(saves[0], unpacked) as Tensor);
+      default:
+        return rule(cotangent, this, ...saves.map((source) => this.unpack(source, unpacked) as Tensor));
+    }
+  }
+
+  private unpack(source: Source, unpacked: Tensor[] | null = null): Operand {
+    const slot = this.slot(source);
+    if (unpacked?.[slot]) return unpacked[slot];
+    const content = this.saved?.[slot];
+    if (content === undefined) throw releasedError();
+    if (typeof content === 'number') return content;
+    const value = contentOf(content, source < 0 ? this : null, source < 0 ? null : this.next[slot]);
+    if (unpacked) unpacked[slot] = value;
+    return value;
   }
 
   override namedSaved(): [string, Tensor][] {
-    const inputs = this.shapes.length;
-    return (this.saved ?? []).flatMap((value, slot): [string, Tensor][] => {
-      if (typeof value === 'number') return [];
-      return [[slot < inputs ? `input ${slot}` : `result ${slot - inputs}`, value.unpack()]];
+    const inputs = this.next.length;
+    return (this.saved ?? []).flatMap((content, slot): [string, Tensor][] => {
+      if (typeof content === 'number') return [];
+      const name = slot < inputs ? `input ${slot}` : `result ${slot - inputs}`;
+      return [[name, this.unpack(slot < inputs ? slot : inputs - 1 - slot) as Tensor]];
     });
   }
 
-  /** Where the operand or result is saved that PyTorch calls so; undefined if no rule of the operator needs it. */
-  private placeOf(name: SavedName): number | undefined {
-    const { primitive, params, edges } = this;
+  /** The operand or result that PyTorch calls so; undefined if no rule of the operator needs it. */
+  private sourceOf(name: SavedName): Source | undefined {
+    const { primitive, params, next } = this;
     const source = name === 'result' ? result : (primitive.operands ?? usual).indexOf(name);
     if (name !== 'result' && source < 0) return undefined;
-    return edges.some((_, k) => primitive.vjp(k, params)?.saves.includes(source)) ? this.slot(source) : undefined;
+    return next.some((_, k) => primitive.vjp(k, params)?.saves.includes(source)) ? source : undefined;
   }
 
   savedAs(name: SavedName): Operand | null | undefined {
-    const place = this.placeOf(name);
-    if (place === undefined) return undefined;
+    const source = this.sourceOf(name);
+    if (source === undefined) return undefined;
     if (!this.saved) throw releasedError();
-    const value = this.saved[place] ?? null;
-    return value === null || typeof value === 'number' ? value : value.unpack();
+    return this.saved[this.slot(source)] === undefined ? null : this.unpack(source);
   }
 
   rawSavedAs(name: SavedName): SavedTensor | undefined {
-    const place = this.placeOf(name);
-    if (place === undefined) return undefined;
+    const source = this.sourceOf(name);
+    if (source === undefined) return undefined;
+    const place = this.slot(source);
     return new SavedTensor(
       () => (this.saved ? (this.saved[place] ?? null) : undefined),
       (packed) => {
@@ -243,18 +280,37 @@ function surrounded<P>(primitive: Primitive<P>, params: P, inputs: readonly Oper
 function execute<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]): Tensor | Tensor[] {
   const interpreted = interpreter.current?.run(primitive as Primitive<unknown>, params, inputs);
   if (interpreted) return interpreted;
-  const recording = mode.grad;
+  if (!mode.grad) return placed(primitive, inputs, forward(primitive, params, inputs));
   let out: Tensor | Tensor[];
   mode.grad = false;
   try {
-    out = primitive.forward(params, ...inputs);
+    out = forward(primitive, params, inputs);
   } finally {
-    mode.grad = recording;
+    mode.grad = true;
   }
-  const results = Array.isArray(out) ? out : [out];
-  // views that the forward took of its own work are nobody else's
-  for (const r of results) r._view = primitive.view ? viewOf(inputs[0] as Tensor, primitive.several ?? false) : null;
-  if (recording && !mode.inference) record(primitive, params, inputs, results);
+  placed(primitive, inputs, out);
+  if (!mode.inference) record(primitive, params, inputs, out);
+  return out;
+}
+
+// by number, as a call with a list takes several times as long
+function forward<P>(primitive: Primitive<P>, params: P, inputs: readonly Operand[]): Tensor | Tensor[] {
+  switch (inputs.length) {
+    case 1:
+      return primitive.forward(params, inputs[0]);
+    case 2:
+      return primitive.forward(params, inputs[0], inputs[1]);
+    case 3:
+      return primitive.forward(params, inputs[0], inputs[1], inputs[2]);
+    default:
+      return primitive.forward(params, ...inputs);
+  }
+}
+
+/** Notes what results are views of; views that the forward took of its own work are nobody else's. */
+function placed<P, R extends Tensor | Tensor[]>(primitive: Primitive<P>, inputs: readonly Operand[], out: R): R {
+  if (out instanceof Tensor) out._view = primitive.view ? viewOf(inputs[0] as Tensor, false) : null;
+  else for (const r of out) r._view = primitive.view ? viewOf(inputs[0] as Tensor, true) : null;
   return out;
 }
 
@@ -264,19 +320,21 @@ export function record<P>(
   primitive: Primitive<P>,
   params: P,
   inputs: readonly Operand[],
-  results: readonly Tensor[],
+  out: Tensor | readonly Tensor[],
 ): void {
-  if (!inputs.some(requiresGrad) || inputs.every(isInference)) return;
-  // of its final length from the start: a list that grows by pushing takes four times the room
-  const edges = new Array<Edge | null>(inputs.length);
-  let any = false;
-  for (let k = 0; k < inputs.length; k++) {
-    const edge = typeof inputs[k] !== 'number' && primitive.vjp(k, params) ? edgeOf(inputs[k]) : null;
-    edges[k] = edge;
-    any ||= edge !== null;
+  const count = inputs.length;
+  let next: (Node | null)[] | null = null;
+  let nextNrs: number[] | null = null;
+  for (let k = 0; k < count; k++) {
+    const x = inputs[k];
+    if (!requiresGrad(x) || primitive.vjp(k, params) === null) continue;
+    next ??= count === 1 ? [null] : count === 2 ? [null, null] : new Array<Node | null>(count).fill(null);
+    next[k] = destinationOf(x);
+    if (x._outputNr > 0) (nextNrs ??= new Array<number>(count).fill(0))[k] = x._outputNr;
   }
-  if (!any) return;
-  const node = new OperatorNode(primitive, params, inputs, edges);
+  if (next === null || inputs.every(isInference)) return;
+  const results = out instanceof Tensor ? [out] : out;
+  const node = new OperatorNode(primitive, params, inputs, next, nextNrs);
   attach(node, results);
   node.save(inputs, results);
 }
@@ -292,46 +350,47 @@ export function attach(node: Node, results: readonly Tensor[]): void {
   }
 }
 
+/** The inputs of an operator that writes its result over the first of them. */
+type InPlaceInputs = readonly [self: Tensor, ...others: Operand[]];
+
 /**
- * Runs a primitive and writes its result over `self`, its first input, as `self` becomes the output of the node.
- * @param write computes the result into self's memory; by default it is computed apart and copied
+ * Runs a primitive and writes its result over its first input, which becomes the output of the node.
+ * @param write computes the result into that input's memory; by default it is computed apart and copied
  */
 export function applyInPlace<P>(
   primitive: Primitive<P>,
   params: P,
-  self: Tensor,
-  others: readonly Operand[],
-  write?: () => void,
+  inputs: InPlaceInputs,
+  write?: (inputs: InPlaceInputs) => void,
 ): Tensor {
-  if (surroundings.length === 0) return executeInPlace(primitive, params, self, others, write);
-  const applied = { primitive: primitive as Primitive<unknown>, params, inputs: [self, ...others], inPlace: true };
-  return amid(applied, () => executeInPlace(primitive, params, self, others, write)) as Tensor;
+  if (surroundings.length === 0) return executeInPlace(primitive, params, inputs, write);
+  const applied = { primitive: primitive as Primitive<unknown>, params, inputs, inPlace: true };
+  return amid(applied, () => executeInPlace(primitive, params, inputs, write)) as Tensor;
 }
 
 function executeInPlace<P>(
   primitive: Primitive<P>,
   params: P,
-  self: Tensor,
-  others: readonly Operand[],
-  write?: () => void,
+  inputs: InPlaceInputs,
+  write?: (inputs: InPlaceInputs) => void,
 ): Tensor {
-  if (interpreter.current?.write(primitive as Primitive<unknown>, params, self, others)) return self;
-  const inputs = [self, ...others];
+  const [self] = inputs;
+  if (interpreter.current?.write(primitive as Primitive<unknown>, params, self, inputs.slice(1))) return self;
   const recording = mode.grad && !mode.inference && inputs.some(requiresGrad);
   checkInPlace(self, recording, primitive.uniform ?? false);
   let node: OperatorNode<P> | undefined;
   if (recording) {
     const edges = inputs.map((x, k) => (primitive.vjp(k, params) ? edgeOf(x) : null));
-    node = new OperatorNode(primitive, params, inputs, edges);
+    node = new OperatorNode(primitive, params, inputs, ...dividedEdges(edges));
     // what a rule needs of the old value is about to be overwritten
     const needed = edges.some((edge, k) => edge && primitive.vjp(k, params)?.saves.includes(0));
-    node.save([needed ? snapshot(self) : self, ...others], []);
+    node.save([needed ? snapshot(self) : self, ...inputs.slice(1)], []);
   }
   mutation.scope?.beforeWrite(self.storage);
   const grad = mode.grad;
   mode.grad = false;
   try {
-    if (write) write();
+    if (write) write(inputs);
     else self.copy_(primitive.forward(params, ...inputs) as Tensor);
   } finally {
     mode.grad = grad;

@@ -146,7 +146,7 @@ export class Recorder {
   turn<T>(node: Node, gradients: Gradients, work: () => T): T {
     const event = this.begin(node.name(), 'backward');
     if (this.recorded.recordShapes) event.inputShapes = shapesOf(gradients);
-    if (node.edges.length > 0) event.sequenceNr = node.sequence;
+    if (node.next.length > 0) event.sequenceNr = node.sequence;
     event.stack = this.stacks.get(node.sequence) ?? [];
     try {
       return work();

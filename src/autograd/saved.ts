@@ -13,6 +13,24 @@ export interface Saved {
   unpack(): Tensor;
 }
 
+/** The same, where a tensor that nobody has written to yet stands for itself: most do. */
+export type Content = Saved | Tensor;
+
+/** What `save` keeps, without an object of its own if possible. */
+export const keep = (tensor: Tensor, maker: Node | null): Content =>
+  hooks.length === 0 && tensor.storage.version === 0 && !tensor.storage.inference ? tensor : save(tensor, maker);
+
+/**
+ * The tensor that was kept.
+ * @param next where its gradient goes, if it is an input
+ */
+export function contentOf(content: Content, maker: Node | null, next: Node | null): Tensor {
+  if (!(content instanceof Tensor)) return content.unpack();
+  if (content.storage.version !== 0) throw changedError(content, 0, maker);
+  if (content._node === null && next !== null && next.next.length > 0) throw detachedError();
+  return content;
+}
+
 interface Hooks {
   readonly pack: (tensor: Tensor) => unknown;
   readonly unpack: (packed: unknown) => Tensor;
@@ -76,24 +94,29 @@ export class Kept implements Saved {
 
   unpack(): Tensor {
     const { tensor, version } = this;
-    if (tensor.storage.version === version) {
-      if (!this.computed || tensor._node) return tensor;
-      throw new AdjointError(
-        'inplace',
-        'Trying to use a saved tensor that has been detached in-place, i.e. with .detach_(). This is not supported, please use ' +
-          'out-of-place .detach() instead',
-      );
-    }
-    const node = this.maker ?? tensor.gradFn;
-    const origin = node ? ` which is output ${tensor._outputNr} of ${node.name()},` : '';
-    throw new AdjointError(
-      'inplace',
-      'one of the variables needed for gradient computation has been modified by an inplace operation: ' +
-        `[${tensor.dtype} ${showShape(tensor.shape)}],${origin} is at version ${tensor.storage.version}; ` +
-        `expected version ${version} instead. Hint: compute on a clone, or out of place; detectAnomaly(...) shows the call that saved it`,
-    );
+    if (tensor.storage.version !== version) throw changedError(tensor, version, this.maker);
+    if (this.computed && !tensor._node) throw detachedError();
+    return tensor;
   }
 }
+
+function changedError(tensor: Tensor, version: number, maker: Node | null): AdjointError {
+  const node = maker ?? tensor.gradFn;
+  const origin = node ? ` which is output ${tensor._outputNr} of ${node.name()},` : '';
+  return new AdjointError(
+    'inplace',
+    'one of the variables needed for gradient computation has been modified by an inplace operation: ' +
+      `[${tensor.dtype} ${showShape(tensor.shape)}],${origin} is at version ${tensor.storage.version}; ` +
+      `expected version ${version} instead. Hint: compute on a clone, or out of place; detectAnomaly(...) shows the call that saved it`,
+  );
+}
+
+const detachedError = (): AdjointError =>
+  new AdjointError(
+    'inplace',
+    'Trying to use a saved tensor that has been detached in-place, i.e. with .detach_(). This is not supported, please use ' +
+      'out-of-place .detach() instead',
+  );
 
 /** What the hooks made of a tensor, and its place in the graph. */
 export class Packed implements Saved {
@@ -148,10 +171,10 @@ declare module './node.ts' {
 /** One of the things that a node has saved (torch's SavedTensor). */
 export class SavedTensor {
   /** What is kept in the place, unless the node has been released. */
-  private readonly content: () => Saved | number | null | undefined;
+  private readonly content: () => Content | number | null | undefined;
   private readonly replace: (packed: Packed) => void;
 
-  constructor(content: () => Saved | number | null | undefined, replace: (packed: Packed) => void) {
+  constructor(content: () => Content | number | null | undefined, replace: (packed: Packed) => void) {
     this.content = content;
     this.replace = replace;
   }
@@ -169,7 +192,8 @@ export class SavedTensor {
     if (content === null || typeof content === 'number') throw refuse('with value null is forbidden');
     if (content instanceof Packed)
       throw refuse('whose hooks have already been set. Hint: only one pair of hooks is allowed at a time');
-    this.replace(new Packed(content.unpack(), { pack, unpack: unpack as Hooks['unpack'] }));
+    const tensor = content instanceof Tensor ? content : content.unpack();
+    this.replace(new Packed(tensor, { pack, unpack: unpack as Hooks['unpack'] }));
   }
 }
 

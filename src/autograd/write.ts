@@ -9,7 +9,7 @@ import { edgeOf, refreshView, requiresGrad } from './edge.ts';
 import { moveRetaining } from './hooks.ts';
 import { leadsTo } from './memory-scope.ts';
 import { mode } from './modes.ts';
-import { type Edge, type Gradients, Node } from './node.ts';
+import { dividedEdges, type Edge, type Gradients, Node } from './node.ts';
 import { checkSeal, isLeaf } from './view.ts';
 
 /** Throws where a write to `self` would lose a gradient, or would not know which of several values to keep. */
@@ -22,13 +22,19 @@ export function checkInPlace(self: Tensor, recording: boolean, uniform: boolean)
     );
   }
   if (recording) checkHistory(self);
-  if (!uniform && self.numel() > 0 && self.strides.some((stride, d) => stride === 0 && self.shape[d] > 1)) {
+  if (!uniform && overlapsItself(self)) {
     throw new AdjointError(
       'inplace',
       'unsupported operation: more than one element of the written-to tensor refers to a single memory location. ' +
         'Please clone() the tensor before performing the operation.',
     );
   }
+}
+
+/** Whether several elements lie in one place because a dimension is broadcast. */
+function overlapsItself({ shape, strides }: Tensor): boolean {
+  for (let d = 0; d < shape.length; d++) if (strides[d] === 0 && shape[d] > 1) return !shape.includes(0);
+  return false;
 }
 
 /** The same for what is about to be recorded. */
@@ -95,7 +101,7 @@ class CopySlices extends Node {
   private readonly view: Geometry;
 
   constructor(baseEdge: Edge | null, write: Node, input: number, base: Geometry, view: Geometry) {
-    super(write.edges.with(input, baseEdge));
+    super(...dividedEdges(write.edges.with(input, baseEdge)));
     this.write = write;
     this.input = input;
     this.base = base;
@@ -107,7 +113,7 @@ class CopySlices extends Node {
   }
 
   apply([gradient]: Gradients, wanted: (input: number) => boolean): Gradients {
-    if (!gradient) return this.edges.map(() => null);
+    if (!gradient) return this.next.map(() => null);
     const { base, view, input } = this;
     const reach = base.shape.reduce((last, size, d) => last + (size - 1) * base.strides[d], 1);
     const memory = Tensor.empty([Math.max(reach, 0)], gradient.dtype);

@@ -65,6 +65,22 @@ interface Typed {
  * after them scalars, only when they are of a higher category (bool, integer, floating).
  */
 export function resultType(operands: readonly (Typed | Scalar)[]): DType {
+  return commonFloat(operands) ?? promotedType(operands);
+}
+
+/** The floating dtype of all tensors among the operands, if they have one and the same: scalars do not raise it. */
+function commonFloat(operands: readonly (Typed | Scalar)[]): DType | null {
+  let common: DType | null = null;
+  for (let k = 0; k < operands.length; k++) {
+    const x = operands[k];
+    if (typeof x !== 'object' || x.dtype === common) continue;
+    if (common !== null || !isFloat(x.dtype)) return null;
+    common = x.dtype;
+  }
+  return common;
+}
+
+function promotedType(operands: readonly (Typed | Scalar)[]): DType {
   let dimensioned: DType | undefined;
   let zeroDimensional: DType | undefined;
   let scalar: DType | undefined;

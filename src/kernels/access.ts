@@ -27,21 +27,21 @@ function loaded(into: Lowering, type: ElementType, parts: readonly Code[]): Lane
   return type === 'bool' ? into.convert(lanes('uint8', kept), 'bool') : lanes(type, kept);
 }
 
-/** Four adjacent elements. */
-export function loadFour(into: Lowering, type: ElementType, address: Code): Lanes {
+/** Four adjacent elements, `offset` bytes after the address. */
+export function loadFour(into: Lowering, type: ElementType, address: Code, offset = 0): Lanes {
   switch (type) {
     case 'float32':
     case 'int32':
-      return loaded(into, type, [v128.load(address)]);
+      return loaded(into, type, [v128.load(address, offset)]);
     case 'float64':
     case 'int64':
-      return loaded(into, type, [v128.load(address), v128.load(address, 16)]);
+      return loaded(into, type, [v128.load(address, offset), v128.load(address, offset + 16)]);
     case 'int16':
-      return loaded(into, type, [i32x4.extendLowI16x8S(v128.load64Zero(address))]);
+      return loaded(into, type, [i32x4.extendLowI16x8S(v128.load64Zero(address, offset))]);
     case 'int8':
-      return loaded(into, type, [i32x4.extendLowI16x8S(i16x8.extendLowI8x16S(v128.load32Zero(address)))]);
+      return loaded(into, type, [i32x4.extendLowI16x8S(i16x8.extendLowI8x16S(v128.load32Zero(address, offset)))]);
     default:
-      return loaded(into, type, [i32x4.extendLowI16x8U(i16x8.extendLowI8x16U(v128.load32Zero(address)))]);
+      return loaded(into, type, [i32x4.extendLowI16x8U(i16x8.extendLowI8x16U(v128.load32Zero(address, offset)))]);
   }
 }
 
@@ -74,8 +74,11 @@ const lane32 = (address: Code, value: Code, lane: number): Code => v128.load32La
 const lane64 = (address: Code, value: Code, lane: number): Code => v128.load64Lane(address, value, lane);
 
 /** A float64 of the descriptor in all four lanes, as `type`. */
-export function loadParameter(into: Lowering, type: ElementType, address: Code): Lanes {
-  const value = f64.load(address);
+export const loadParameter = (into: Lowering, type: ElementType, address: Code): Lanes =>
+  ofNumber(into, type, f64.load(address));
+
+/** A float64 in all four lanes, as `type`. */
+export function ofNumber(into: Lowering, type: ElementType, value: Code): Lanes {
   switch (type) {
     case 'float32':
       return lanes(type, [into.keep(f32x4.splat(f32.demoteF64(value)))]);
@@ -106,27 +109,27 @@ function doubled(into: Lowering, type: ElementType, code: Code): Lanes {
 const storable = (into: Lowering, value: Lanes): Lanes =>
   value.type === 'bool' ? into.convert(value, 'uint8') : value;
 
-/** Stores four adjacent elements. */
-export function storeFour(into: Lowering, address: Code, value: Lanes): void {
+/** Stores four adjacent elements, `offset` bytes after the address. Of two vectors the second goes first: V8 stores a pair at once only then. */
+export function storeFour(into: Lowering, address: Code, value: Lanes, offset = 0): void {
   const { type, parts } = storable(into, value);
   const [low, high] = parts;
   switch (type) {
     case 'float32':
     case 'int32':
-      into.body.push(v128.store(address, low));
+      into.body.push(v128.store(address, low, offset));
       break;
     case 'float64':
     case 'int64':
-      into.body.push(v128.store(address, low), v128.store(address, high, 16));
+      into.body.push(v128.store(address, high, offset + 16), v128.store(address, low, offset));
       break;
     case 'int16':
-      into.body.push(v128.store64Lane(address, i16x8.narrowI32x4S(low, low), 0));
+      into.body.push(v128.store64Lane(address, i16x8.narrowI32x4S(low, low), 0, offset));
       break;
     case 'int8':
-      into.body.push(v128.store32Lane(address, narrowed(i16x8.narrowI32x4S(low, low), i8x16.narrowI16x8S), 0));
+      into.body.push(v128.store32Lane(address, narrowed(i16x8.narrowI32x4S(low, low), i8x16.narrowI16x8S), 0, offset));
       break;
     default:
-      into.body.push(v128.store32Lane(address, narrowed(i16x8.narrowI32x4S(low, low), i8x16.narrowI16x8U), 0));
+      into.body.push(v128.store32Lane(address, narrowed(i16x8.narrowI32x4S(low, low), i8x16.narrowI16x8U), 0, offset));
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Transcendental functions of float32 as expressions in float64 arithmetic, but for the most frequent. The arguments are float32 values, so that
+ * Transcendental functions of float32 as expressions in float64 arithmetic (the most frequent are in narrow-approx.ts). The arguments are float32 values, so that
  * powers and products of a few of them neither overflow nor lose much; the result is rounded to float32 afterwards,
  * which also makes infinities and zeros of results beyond its range. With a relative error below 1e-9 before that
  * rounding, a result is within 0.52 units in the last place of the true value. The special cases are those of C99.
@@ -41,8 +41,8 @@ import {
 } from './expr.ts';
 
 /** The lesser and the greater of x and a bound, NaN where x is, in the shape of the instructions pmin and pmax. */
-const atMost = (x: Expr, bound: Scalar): Expr => select(lt(bound, x), bound, x);
-const atLeast = (x: Expr, bound: Scalar): Expr => select(lt(x, bound), bound, x);
+export const atMost = (x: Expr, bound: Scalar): Expr => select(lt(bound, x), bound, x);
+export const atLeast = (x: Expr, bound: Scalar): Expr => select(lt(x, bound), bound, x);
 const clamp = (x: Expr, bound: number): Expr => atLeast(atMost(x, bound), -bound);
 
 /** Stands in for infinity where that would make NaN: its square is finite, and beside it all float32 numbers vanish. */
@@ -330,38 +330,6 @@ function fmod(x: Expr, y: Expr): Expr {
   const b = atMost(abs(y), huge);
   const quotient = trunc(div(a, b));
   return hostWhere(ge(quotient, 2 ** 28), copysign(sub(a, mul(quotient, b)), x), 'fmod', x, y);
-}
-
-/**
- * What programs spend most of their time on, in float32 arithmetic: half the instructions, for an error of up to 0.94 units in the last
- * place, or 1.2 where multiplications and additions are rounded apart.
- */
-export const narrowApproximation: Partial<Record<Transcendental, (x: Expr) => Expr>> = { exp: narrowExp };
-
-/** (e^f - 1 - f) / f^2 in powers of f for |f| <= 0.3475, error 1.3e-7. */
-const narrowGrowth = [
-  0.49999999545440205, 0.16666576361511334, 0.041666855487017394, 0.008363300018274955, 0.0013901340075048107,
-];
-/** log 2 in two parts, of which the first has so few bits that whole multiples of it up to 2^14 are exact. */
-const [ln2High, ln2Low] = [0.693359375, -2.1219444005469057e-4];
-
-/** e^x = 2^k e^f with k whole. Beyond the bounds of x the result is infinite or 0; 2^k alone may be so before. */
-function narrowExp(x: Expr): Expr {
-  const bounded = atLeast(atMost(x, 89), -104);
-  const k = round(mul(bounded, Math.LOG2E));
-  const half = round(mul(k, 0.5));
-  return mul(mul(narrowPower(bounded, k), exp2int(half)), exp2int(sub(k, half)));
-}
-
-/** e^f for what is left of x after k times log 2. */
-const narrowPower = (x: Expr, k: Expr): Expr =>
-  polynomial(fma(k, -ln2Low, fma(k, -ln2High, x)), [1, 1, ...narrowGrowth]);
-
-/** The same for x up to 88, with 0 where the result would lose precision to its small exponent: 2^k then needs no care. */
-export function narrowFlushedExp(x: Expr): Expr {
-  const bounded = atLeast(x, -88);
-  const k = round(mul(bounded, Math.LOG2E));
-  return mul(narrowPower(bounded, k), exp2int(k));
 }
 
 /** The approximation of each function, to be evaluated in float64 for arguments that are float32 values. */

@@ -32,7 +32,7 @@ export type Op =
   | 'sigmoid' | 'expFlushed'
   // a truth value as a number, a number as a truth value
   | 'number' | 'truth'
-  // the parts of a float64: x = significand(x) * 2^exponent(x), and 2^n for whole n; for approx.ts
+  // the parts of a number: x = significand(x) * 2^exponent(x), and 2^n for whole n; for approx.ts and narrow-approx.ts
   | 'significand' | 'exponent' | 'exp2int' | 'copysign' | 'host'
   // float32 <-> float64 around an approximation
   | 'promote' | 'demote'
@@ -173,7 +173,7 @@ export const number = op1('number');
 export const truth = (a: Expr): Expr => (a.logical ? a : intern('truth', [a]));
 
 export const copysign = op2('copysign');
-/** In [1, 2), whatever the sign; of 0, infinity and NaN it is some finite number. */
+/** In [1, 2), whatever the sign; of 0, infinity and NaN it is some finite number. In float32 it is in [3/4, 3/2), and minds the sign. */
 export const significand = op1('significand');
 export const exponent = op1('exponent');
 /** 2^n for whole n, taken modulo 4096 as the bits of a float64 are: 2^2048 comes out as -1. */

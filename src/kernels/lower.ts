@@ -2,11 +2,12 @@
  * Lowers scalar expressions to SIMD code for four elements at a time. A value of a 32-bit type or a truth value is one v128 (truth is a
  * mask of all ones), a value of a 64-bit type is two. Types narrower than 32 bits are computed in 32 and wrapped.
  */
-import { approximation, narrowApproximation, narrowFlushedExp } from './approx.ts';
+import { approximation } from './approx.ts';
 import { type ElementType, isFloat } from './element.ts';
 import * as expr from './expr.ts';
 import { type Expr, type Op, type Transcendental, transcendental2 } from './expr.ts';
 import { relaxedSimd } from './features.ts';
+import { flushedExp, narrowApproximation } from './narrow-approx.ts';
 import {
   type Code,
   call,
@@ -38,7 +39,8 @@ const evenWords = [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27];
 const firstHalves = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
 const lowToHigh = [8, 9, 10, 11, 12, 13, 14, 15, 0, 0, 0, 0, 0, 0, 0, 0];
 
-const repeat = (scalar: Code, type: ElementType): Code =>
+/** A number in all lanes of a vector. */
+export const repeat = (scalar: Code, type: ElementType): Code =>
   type === 'float32'
     ? f32x4.splat(scalar)
     : type === 'float64'
@@ -75,6 +77,8 @@ export class Lowering {
   readonly fn: FunctionBuilder;
   readonly prologue: Code[] = [];
   body: Code[] = [];
+  /** Whether lanes of 32 bits and of 64 have been converted to each other. */
+  changesWidth = false;
   private readonly imports: HostFunction[];
   private readonly constants = new Map<string, Code>();
   private readonly known = new Map<ElementType, Map<Expr, Lanes>>();
@@ -135,7 +139,7 @@ export class Lowering {
     if (op === 'demote') return this.convert(this.value(args[0], 'float64'), 'float32');
     if (op === 'sigmoid') return this.value(expr.div(1, expr.add(1, expr.exp(expr.neg(args[0])))), type);
     if (op === 'expFlushed') {
-      return this.value(type === 'float32' ? narrowFlushedExp(args[0]) : expr.exp(args[0]), type);
+      return this.value(type === 'float32' ? flushedExp(args[0]) : expr.exp(args[0]), type);
     }
     if (op === 'number') return this.convert(this.value(args[0], type), type);
     const approximate = approximation[op as Transcendental];
@@ -335,6 +339,7 @@ export class Lowering {
     const from = a.type;
     if (from === to) return a;
     const [low, high] = a.parts;
+    if (wide(from) !== wide(to)) this.changesWidth = true;
     if (to === 'bool') return this.compare('ne', a, this.constant(0, from));
     if (from === 'bool') {
       if (to === 'float32') return this.lanes(to, v128.and(low, this.constant(1, 'float32').parts[0]));
@@ -381,11 +386,20 @@ export function laneOf(a: Lanes, lane: number): Code {
   return wide(a.type) ? shape.extractLane(a.parts[lane >> 1], lane & 1) : shape.extractLane(a.parts[0], lane);
 }
 
-/** The bit trick of float32 that approximations are made of. */
+/** The bit tricks of float32 that approximations are made of. */
 function singleBits(op: Op): Vector1 {
-  // adding 3 * 2^22 leaves a whole number in the low bits of the significand
+  // Adding 3 * 2^22 leaves a whole number in the low bits of the significand.
   const magic = 3 * 2 ** 22;
-  if (op === 'exp2int') return (a) => i32x4.shl(f32x4.add(a, f32x4.splat(f32.const(magic + 127))), i32.const(23));
+  /** The exponent of a, whose significand is below 3/2 (0x3f400000 is 3/4). */
+  const power = (a: Code): Code => i32x4.shrS(i32x4.sub(a, i32x4.splat(i32.const(0x3f400000))), i32.const(23));
+  switch (op) {
+    case 'significand':
+      return (a) => i32x4.sub(a, i32x4.shl(power(a), i32.const(23)));
+    case 'exponent':
+      return (a) => f32x4.convertI32x4S(power(a));
+    case 'exp2int':
+      return (a) => i32x4.shl(f32x4.add(a, f32x4.splat(f32.const(magic + 127))), i32.const(23));
+  }
   throw new Error(`no vector code for ${op} of float32`);
 }
 

@@ -27,8 +27,11 @@ function viewsOf(buffer: ArrayBuffer) {
   };
 }
 
+/** Memory of each thread's own, for kernels to put things aside in: that of the calling thread is at address 0, those of others follow. */
+export const scratchBytes = 256;
+export const maximumThreads = 64;
 /** Where a kernel's descriptor is written before it is called. */
-export const descriptor = 64;
+export const descriptor = scratchBytes * maximumThreads;
 const descriptorBytes = 8192;
 /** So far may a kernel read, but not write, beyond the end of a block. */
 export const slack = 64;

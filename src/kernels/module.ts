@@ -3,8 +3,8 @@ import { hostMath } from './host-math.ts';
 import { allocate, heap, memory, shared } from './memory.ts';
 import { type Code, encodeModule, type FunctionBuilder, type HostFunction, type InnerFunction } from './wasm.ts';
 
-/** Compiled code: does units of work `begin` to `end` of what the descriptor at an address says. */
-export type Kernel = (descriptor: number, begin: number, end: number) => void;
+/** Compiled code: does units of work `begin` to `end` of what the descriptor at an address says, with what the thread has for scratch. */
+export type Kernel = (descriptor: number, begin: number, end: number, scratch?: number) => void;
 
 /**
  * What another thread needs to have a kernel too: its number, and where bytes to make it of lie in linear memory, which are those of a module,
@@ -26,12 +26,16 @@ export function compile(
   inner: readonly InnerFunction[] = [],
 ): Kernel {
   const bytes = encodeModule(builder, body, host, inner, shared);
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, ...hostMath } });
-  widenAll(instance.exports);
-  const kernel = instance.exports.run as Kernel;
+  const exported = instantiate(bytes);
+  widenAll(exported);
+  const kernel = exported.run as Kernel;
   if (host.length === 0) shareProgram(kernel, bytes);
   return kernel;
 }
+
+/** What a module exports. */
+export const instantiate = (bytes: Uint8Array<ArrayBuffer>): WebAssembly.Exports =>
+  new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, ...hostMath } }).exports;
 
 /** Lets other threads, where there can be any, make a kernel of such bytes. */
 export function shareProgram(kernel: Kernel, bytes: Uint8Array): void {

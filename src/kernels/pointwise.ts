@@ -77,28 +77,48 @@ export function pointwiseKernel(e: Expr, type: ElementType, operands: readonly O
     const stride = strides[k];
     return pointer.add(stride ? i32.mul(stride.get, i32.const(count)) : bytesOf[all[k].type] * count);
   };
-  const group = (count: 4 | 1): Code => {
+  /** The next `count` elements. Eight are two fours side by side: all loads, then all arithmetic, then all stores (see host/wide.ts). */
+  const group = (count: 8 | 4 | 1): Code => {
+    const fours = count === 8 ? [0, 4] : [0];
     lowering.begin([]);
-    const inputs = operands.map((o, k): Lanes => {
-      const ready = parameters[k] ?? splats[k];
-      if (ready) return ready;
-      const address = (pointers[k] as Local).get;
-      if (count === 1) return loadOne(lowering, o.type, address);
-      return o.mode === 'strided'
-        ? loadStrided(lowering, o.type, address, (strides[k] as Local).get)
-        : loadFour(lowering, o.type, address);
+    const inputs = fours.map((first) =>
+      operands.map((o, k): Lanes => {
+        const ready = parameters[k] ?? splats[k];
+        if (ready) return ready;
+        const address = (pointers[k] as Local).get;
+        if (count === 1) return loadOne(lowering, o.type, address);
+        return o.mode === 'strided'
+          ? loadStrided(lowering, o.type, address, (strides[k] as Local).get)
+          : loadFour(lowering, o.type, address, first * bytesOf[o.type]);
+      }),
+    );
+    const code = lowering.body;
+    const values = inputs.map((own) => {
+      lowering.begin(own);
+      const value = lowering.convert(lowering.value(e, type), result.type);
+      code.push(...lowering.body);
+      return value;
     });
-    const loads = lowering.body;
-    lowering.begin(inputs);
-    const value = lowering.convert(lowering.value(e, type), result.type);
-    const address = (pointers[operands.length] as Local).get;
-    if (count === 1) storeOne(lowering, address, value);
-    else if (result.mode === 'strided') storeStrided(lowering, address, (strides[operands.length] as Local).get, value);
-    else storeFour(lowering, address, value);
-    return concat([...loads, ...lowering.body, ...all.map((_, k) => step(k, count))]);
+    lowering.begin([]);
+    for (const first of fours.toReversed()) {
+      const value = values[first / 4];
+      const address = (pointers[operands.length] as Local).get;
+      if (count === 1) storeOne(lowering, address, value);
+      else if (result.mode === 'strided')
+        storeStrided(lowering, address, (strides[operands.length] as Local).get, value);
+      else storeFour(lowering, address, value, first * bytesOf[result.type]);
+    }
+    return concat([...code, ...lowering.body, ...all.map((_, k) => step(k, count))]);
   };
-  const four = group(4);
-  const one = group(1);
+  /** Groups of so many elements as long as there are enough left. */
+  const groups = (count: 8 | 4 | 1): Code =>
+    whileLoop(i32.geS(left.get, i32.const(count)), [...group(count), ...left.add(-count)]);
+  const few = [...groups(4), ...groups(1)];
+  // Four elements of 64 bits are a pair of vectors already, and what is loaded, stored or converted between widths in part does not pair.
+  const pairs =
+    all.every((o) => o.mode === 'parameter' || (o.mode !== 'strided' && bytesOf[o.type] === 4)) &&
+    !lowering.changesWidth;
+  const along = [...(pairs ? groups(8) : []), ...few];
 
   const body: Code[] = [
     concat(setup),
@@ -108,8 +128,7 @@ export function pointwiseKernel(e: Expr, type: ElementType, operands: readonly O
       ...seekRow(fn, descriptor, row, headerWords + operandWords * all.length, pointers),
       ...concat(beforeInner),
       ...left.set(inner.get),
-      ...whileLoop(i32.geS(left.get, i32.const(4)), [...four, ...left.add(-4)]),
-      ...whileLoop(i32.gtS(left.get, i32.const(0)), [...one, ...left.add(-1)]),
+      ...along,
     ]),
   ];
   return compile(fn, concat(body), imports);

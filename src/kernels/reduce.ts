@@ -68,6 +68,11 @@ const combination: Record<Combine, Expr> = {
   and: s.and(s.condition(0), s.condition(1)),
   or: s.or(s.condition(0), s.condition(1)),
 };
+/** Of floating numbers, by the instructions that do not mind NaN, which are eight times as fast as those that do. */
+const floatExtremum: Partial<Record<Combine, Expr>> = {
+  min: s.select(s.lt(s.input(1), s.input(0)), s.input(1), s.input(0)),
+  max: s.select(s.lt(s.input(0), s.input(1)), s.input(1), s.input(0)),
+};
 
 const bits: Partial<Record<ElementType, number>> = { int8: 8, int16: 16, int32: 32, int64: 64 };
 
@@ -94,9 +99,28 @@ type Width = 'four' | 'one' | 'strided';
 /** How many bytes after its cursor, or before, an operand's element lies. */
 type Offset = (k: number) => Code | number;
 
+/** What elements come to, and for a floating extremum whether there is NaN among them. */
+interface Value {
+  readonly value: Lanes;
+  readonly nan?: Lanes;
+}
+
+/** Where elements are combined. */
+interface Accumulator {
+  readonly cell: Cell;
+  readonly nan?: Cell;
+}
+
+const valueIn = ({ cell, nan }: Accumulator): Value => ({ value: cell.value, nan: nan?.value });
+/** One lane of a value, in all lanes. */
+const laneIn = ({ value, nan }: Value, lane: number): Value => ({
+  value: spreadLane(value, lane),
+  nan: nan && spreadLane(nan, lane),
+});
+
 /** The parts that both kernels are made of. */
 class ReductionBuilder {
-  readonly fn = new FunctionBuilder(['i32', 'i32', 'i32']);
+  readonly fn = new FunctionBuilder(['i32', 'i32', 'i32', 'i32']);
   readonly lowering: Lowering;
   readonly descriptor: Local;
   readonly table: Local;
@@ -106,7 +130,8 @@ class ReductionBuilder {
   readonly output: Local;
   readonly setup: Code[] = [];
   readonly cascades: boolean;
-  private readonly seeksFloat: boolean;
+  private readonly combination: Expr;
+  private readonly mindsNan: boolean;
   readonly total: ElementType;
   private readonly imports: HostFunction[] = [];
   private readonly reduction: Reduction;
@@ -123,7 +148,9 @@ class ReductionBuilder {
     this.result = result;
     this.total = reduction.map.logical ? 'bool' : type;
     this.cascades = reduction.combine === 'sum' && isFloat(type);
-    this.seeksFloat = (reduction.combine === 'min' || reduction.combine === 'max') && isFloat(type);
+    const extremum = isFloat(this.total) ? floatExtremum[reduction.combine] : undefined;
+    this.mindsNan = extremum !== undefined;
+    this.combination = extremum ?? combination[reduction.combine];
     const { fn } = this;
     this.lowering = new Lowering(fn, this.imports);
     this.descriptor = fn.params[0];
@@ -151,29 +178,54 @@ class ReductionBuilder {
     return this.header(reductionHeaderWords + 2 * k + word);
   }
 
-  cell(): Cell {
-    return new Cell(this.fn, this.total);
+  accumulator(): Accumulator {
+    return { cell: new Cell(this.fn, this.total), nan: this.mindsNan ? new Cell(this.fn, 'bool') : undefined };
   }
 
-  cells(count: number): Cell[] {
-    return Array.from({ length: count }, () => this.cell());
+  accumulators(count: number): Accumulator[] {
+    return Array.from({ length: count }, () => this.accumulator());
   }
 
-  clear(cells: readonly Cell[]): Code {
+  set(to: Accumulator, { value, nan }: Value): Code {
+    return [...to.cell.set(value), ...(to.nan && nan ? to.nan.set(nan) : [])];
+  }
+
+  clear(accumulators: readonly Accumulator[]): Code {
     this.lowering.begin([]);
     const value = this.lowering.value(identity(this.reduction.combine, this.total), this.total);
-    return concat([...this.lowering.body, ...cells.map((cell) => cell.set(value))]);
+    const nan: Lanes = { type: 'bool', parts: [v128.zero] };
+    return concat([...this.lowering.body, ...accumulators.map((to) => this.set(to, { value, nan }))]);
   }
 
-  /** Combines a value into a cell. */
-  into(cell: Cell, value: Lanes): Code {
-    this.lowering.begin([cell.value, value]);
-    const combined = this.lowering.value(combination[this.reduction.combine], this.type);
-    return concat([...this.lowering.body, cell.set(combined)]);
+  /** Combines a value into what is there. */
+  into(to: Accumulator, { value, nan }: Value): Code {
+    const { lowering } = this;
+    lowering.begin([to.cell.value, value]);
+    const combined = lowering.value(this.combination, this.type);
+    const code = [...concat(lowering.body), ...to.cell.set(combined)];
+    if (!to.nan || !nan) return code;
+    lowering.begin([to.nan.value, nan]);
+    const either = lowering.value(combination.or, this.type);
+    return [...code, ...concat(lowering.body), ...to.nan.set(either)];
+  }
+
+  /**
+   * Puts the contents of accumulators that go over neighbouring elements side by side in memory, and takes them from there. It is from
+   * neighbouring stores that V8 looks for what it can make wide vectors of (see host/wide.ts), and the higher address has to go first.
+   */
+  settle(accumulators: readonly Accumulator[]): Code {
+    const scratch = this.fn.params[3].get;
+    const cells = accumulators.map(({ cell }) => cell);
+    const nans = accumulators.flatMap(({ nan }) => nan ?? []);
+    const locals = [...cells, ...nans].flatMap((cell) => cell.locals);
+    return concat([
+      ...locals.map((local, i) => v128.store(scratch, local.get, 16 * i)).reverse(),
+      ...locals.map((local, i) => local.set(v128.load(scratch, 16 * i))),
+    ]);
   }
 
   /** The code that computes what `map` makes of the elements that lie `offset(k)` bytes after each cursor, and the value. */
-  element(width: Width, offset: Offset): { code: Code; value: Lanes } {
+  private element(width: Width, offset: Offset): { code: Code; value: Value } {
     const { lowering } = this;
     lowering.begin([]);
     const inputs = this.operands.map((o, k): Lanes => {
@@ -181,6 +233,8 @@ class ReductionBuilder {
       if (parameter) return parameter;
       const cursor = (this.cursors[k] as Local).get;
       const shift = offset(k);
+      if (width === 'four' && o.mode === 'contiguous' && typeof shift === 'number')
+        return loadFour(lowering, o.type, cursor, shift);
       const address = shift === 0 ? cursor : i32.add(cursor, typeof shift === 'number' ? i32.const(shift) : shift);
       if (o.mode === 'splat' || width === 'one') return loadOne(lowering, o.type, address);
       return o.mode === 'strided'
@@ -189,14 +243,16 @@ class ReductionBuilder {
     });
     const loads = lowering.body;
     lowering.begin(inputs);
-    const value = lowering.value(this.reduction.map, this.type);
-    return { code: concat([...loads, ...lowering.body]), value };
+    const { map } = this.reduction;
+    const value = lowering.value(map, this.type);
+    const nan = this.mindsNan ? lowering.value(s.isNan(map), this.type) : undefined;
+    return { code: concat([...loads, ...lowering.body]), value: { value, nan } };
   }
 
-  /** Combines such a value into a cell. */
-  take(cell: Cell, width: Width, offset: Offset): Code {
+  /** Combines such a value into an accumulator. */
+  take(to: Accumulator, width: Width, offset: Offset): Code {
     const { code, value } = this.element(width, offset);
-    return [...code, ...this.into(cell, value)];
+    return [...code, ...this.into(to, value)];
   }
 
   /** Moves every cursor by what `step` says for its operand. */
@@ -212,22 +268,31 @@ class ReductionBuilder {
   }
 
   /**
-   * `rows` times, combines into each of `cells` the element that lies `offset(i)` after the cursors, and moves these by `step`. If sums
-   * cascade, cells are added into those of the next level whenever the bits of a level in the row count come round to zero.
+   * `rows` times, combines into each accumulator the element that lies `offset(i)` after the cursors, and moves these by `step`. If sums
+   * cascade, they are added into those of the next level whenever the bits of a level in the row count come round to zero.
    */
-  accumulate(cells: readonly Cell[], rows: Local, width: Width, offset: (i: number) => Offset, step: Offset): Code {
+  accumulate(
+    accumulators: readonly Accumulator[],
+    rows: Local,
+    width: Width,
+    offset: (i: number) => Offset,
+    step: Offset,
+  ): Code {
     const { fn } = this;
     const row = fn.local('i32');
-    if (this.seeksFloat) return this.accumulateExtremum(cells, rows, width, offset, step);
-    const each = concat([...cells.map((cell, i) => this.take(cell, width, offset(i))), this.advance(step), row.add(1)]);
+    const each = concat([
+      ...accumulators.map((to, i) => this.take(to, width, offset(i))),
+      this.advance(step),
+      row.add(1),
+    ]);
     const plain = whileLoop(i32.ltS(row.get, rows.get), each);
-    if (!this.cascades) return concat([this.clear(cells), row.set(i32.const(0)), plain]);
+    if (!this.cascades) return concat([this.clear(accumulators), row.set(i32.const(0)), plain]);
     const power = fn.local('i32');
     const block = fn.local('i32');
     const stop = fn.local('i32');
-    const levels = [cells, ...[1, 2, 3].map(() => this.cells(cells.length))];
-    const add = (to: readonly Cell[], from: readonly Cell[]): Code =>
-      concat(to.map((cell, i) => this.into(cell, from[i].value)));
+    const levels = [accumulators, ...[1, 2, 3].map(() => this.accumulators(accumulators.length))];
+    const add = (to: readonly Accumulator[], from: readonly Accumulator[]): Code =>
+      concat(to.map((one, i) => this.into(one, valueIn(from[i]))));
     const carry = (level: number): Code => [
       ...add(levels[level], levels[level - 1]),
       ...this.clear(levels[level - 1]),
@@ -252,49 +317,12 @@ class ReductionBuilder {
         ...stop.add(block.get),
       ]),
       plain,
-      ...[1, 2, 3].map((level) => add(cells, levels[level])),
-    ]);
-  }
-
-  /** The same for a floating extremum: NaN is looked for apart, as the instruction that minds it is slow. */
-  private accumulateExtremum(
-    cells: readonly Cell[],
-    rows: Local,
-    width: Width,
-    offset: (i: number) => Offset,
-    step: Offset,
-  ): Code {
-    const { lowering } = this;
-    const row = this.fn.local('i32');
-    const nans = cells.map(() => new Cell(this.fn, 'bool'));
-    const better = (this.reduction.combine === 'max' ? s.lt : s.gt)(s.input(0), s.input(1));
-    const faster = s.select(better, s.input(1), s.input(0));
-    const compute = (into: Cell, e: Expr, ...inputs: Lanes[]): Code => {
-      lowering.begin(inputs);
-      const value = lowering.value(e, this.type);
-      return concat([...lowering.body, into.set(value)]);
-    };
-    const each = cells.map((cell, i) => {
-      const { code, value } = this.element(width, offset(i));
-      return [
-        ...code,
-        ...compute(cell, faster, cell.value, value),
-        ...compute(nans[i], s.or(s.condition(0), s.isNan(s.input(1))), nans[i].value, value),
-      ];
-    });
-    return concat([
-      this.clear(cells),
-      ...nans.map((nan) => nan.set({ type: 'bool', parts: [v128.zero] })),
-      row.set(i32.const(0)),
-      whileLoop(i32.ltS(row.get, rows.get), [...concat(each), ...this.advance(step), ...row.add(1)]),
-      ...cells.map((cell, i) =>
-        compute(cell, s.select(s.condition(0), Number.NaN, s.input(1)), nans[i].value, cell.value),
-      ),
+      ...[1, 2, 3].map((level) => add(accumulators, levels[level])),
     ]);
   }
 
   /** For each round of the outer reduced dimensions: lets `round` reduce from the cursors into `results`, and combines these. */
-  overRounds(results: readonly Cell[], totals: readonly Cell[], round: Code): Code {
+  overRounds(results: readonly Accumulator[], totals: readonly Accumulator[], round: Code): Code {
     const lap = this.fn.local('i32');
     return [
       ...this.clear(totals),
@@ -302,26 +330,28 @@ class ReductionBuilder {
         ...concat(this.cursors.map((cursor, k) => cursor?.set((this.bases[k] as Local).get) ?? [])),
         ...seekRow(this.fn, this.table, lap, 2, this.cursors),
         ...round,
-        ...concat(totals.map((total, i) => this.into(total, results[i].value))),
+        ...concat(totals.map((total, i) => this.into(total, valueIn(results[i])))),
       ]),
     ];
   }
 
   /** Writes what `finish` makes of a total to the result. */
-  store(total: Cell, width: Width, offset = 0): Code {
+  store({ cell, nan }: Accumulator, width: Width, offset = 0): Code {
     const { lowering } = this;
-    lowering.begin([total.value, this.finishParameter]);
-    const value = lowering.convert(lowering.value(this.reduction.finish, this.type), this.result.type);
+    const total = s.input(0);
+    const finish = nan
+      ? s.substitute(this.reduction.finish, (e) =>
+          e === total ? s.select(s.condition(2), Number.NaN, total) : undefined,
+        )
+      : this.reduction.finish;
+    lowering.begin([cell.value, this.finishParameter, ...(nan ? [nan.value] : [])]);
+    const value = lowering.convert(lowering.value(finish, this.type), this.result.type);
+    const address = this.output.get;
     const stride = this.field(this.operands.length, 1);
-    const address = i32.add(
-      this.output.get,
-      this.result.mode === 'strided'
-        ? i32.mul(stride, i32.const(offset))
-        : i32.const(offset * bytesOf[this.result.type]),
-    );
     if (width === 'one') storeOne(lowering, address, value);
-    else if (this.result.mode === 'strided') storeStrided(lowering, address, stride, value);
-    else storeFour(lowering, address, value);
+    else if (this.result.mode === 'strided')
+      storeStrided(lowering, i32.add(address, i32.mul(stride, i32.const(offset))), stride, value);
+    else storeFour(lowering, address, value, offset * bytesOf[this.result.type]);
     return concat(lowering.body);
   }
 
@@ -353,8 +383,8 @@ export function rowKernel(
   const length = fn.local('i32');
   const rows = fn.local('i32');
   const left = fn.local('i32');
-  const found = b.cell();
-  const total = b.cell();
+  const found = b.accumulator();
+  const total = b.accumulator();
   b.setup.push(length.set(b.header(0)));
   const elements = (count: number): Code => [
     ...rows.set(i32.divU(length.get, i32.const(count))),
@@ -365,48 +395,49 @@ export function rowKernel(
     ...b.advance((k) => b.along(k, 1)),
     ...left.add(-1),
   ]);
-  const lanes = (cell: Cell, from: number): Code =>
-    concat([0, 1, 2, 3].slice(from).map((lane) => b.into(found, spreadLane(cell.value, lane))));
+  const lanes = (from: Accumulator, first: number): Code =>
+    concat([0, 1, 2, 3].slice(first).map((lane) => b.into(found, laneIn(valueIn(from), lane))));
 
   // four accumulators, each of which takes a vector at a time
   const vector = b.cascades ? vectorWidth(type) / 4 : 1;
-  const wideCells = b.cells(4 * vector);
+  const wideOnes = b.accumulators(4 * vector);
   const wide = (): Code => {
     const offset = (k: number, cell: number): number => b.along(k, 4 * cell) as number;
     return [
       ...elements(16 * vector),
       ...b.accumulate(
-        wideCells,
+        wideOnes,
         rows,
         'four',
         (i) => (k) => offset(k, i),
         (k) => b.along(k, 16 * vector),
       ),
+      ...b.settle(wideOnes),
       ...whileLoop(i32.geS(left.get, i32.const(4 * vector)), [
-        ...concat(wideCells.slice(0, vector).map((cell, i) => b.take(cell, 'four', (k) => offset(k, i)))),
+        ...concat(wideOnes.slice(0, vector).map((to, i) => b.take(to, 'four', (k) => offset(k, i)))),
         ...b.advance((k) => b.along(k, 4 * vector)),
         ...left.add(-4 * vector),
       ]),
-      ...concat(wideCells.slice(vector).map((cell, i) => b.into(wideCells[i % vector], cell.value))),
+      ...concat(wideOnes.slice(vector).map((from, i) => b.into(wideOnes[i % vector], valueIn(from)))),
       ...b.clear([found]),
       ...ones,
-      ...concat(wideCells.slice(0, vector).map((cell) => lanes(cell, 0))),
+      ...concat(wideOnes.slice(0, vector).map((from) => lanes(from, 0))),
     ];
   };
   // four accumulators, each of which takes an element at a time: the lanes of one cell
-  const narrowCell = b.cell();
+  const narrowOne = b.accumulator();
   const narrow = (): Code => [
     ...elements(4),
     ...b.accumulate(
-      [narrowCell],
+      [narrowOne],
       rows,
       'four',
       () => () => 0,
       (k) => b.along(k, 4),
     ),
-    ...found.set(spreadLane(narrowCell.value, 0)),
+    ...b.set(found, laneIn(valueIn(narrowOne), 0)),
     ...ones,
-    ...lanes(narrowCell, 1),
+    ...lanes(narrowOne, 1),
   ];
 
   const round = operands.some((o) => o.mode === 'strided')
@@ -459,28 +490,31 @@ export function columnKernel(
 
   // each column by one accumulator, from row to row
   const straight = (count: number): Code => {
-    const cells = b.cells(count);
-    const totals = b.cells(count);
+    const cells = b.accumulators(count);
+    const totals = b.accumulators(count);
     return [
       ...rows.set(height.get),
       ...b.overRounds(
         cells,
         totals,
-        b.accumulate(
-          cells,
-          rows,
-          'four',
-          (i) => (k) => b.along(k, 4 * i),
-          (k) => down[k].get,
-        ),
+        concat([
+          b.accumulate(
+            cells,
+            rows,
+            'four',
+            (i) => (k) => b.along(k, 4 * i),
+            (k) => down[k].get,
+          ),
+          b.settle(cells),
+        ]),
       ),
-      ...concat(totals.map((total, i) => b.store(total, 'four', 4 * i))),
+      ...concat(totals.map((total, i) => b.store(total, 'four', 4 * i)).reverse()),
     ];
   };
   // each column by four accumulators, every fourth row each
   const interleaved = (lanes: Width): Code => {
-    const cells = b.cells(4);
-    const total = b.cell();
+    const cells = b.accumulators(4);
+    const total = b.accumulator();
     return [
       ...b.overRounds(
         [cells[0]],
@@ -500,7 +534,7 @@ export function columnKernel(
             ...b.advance((k) => down[k].get),
             ...left.add(-1),
           ]),
-          ...[1, 2, 3].map((i) => b.into(cells[0], cells[i].value)),
+          ...[1, 2, 3].map((i) => b.into(cells[0], valueIn(cells[i]))),
         ]),
       ),
       ...b.store(total, lanes),
@@ -524,23 +558,29 @@ export function columnKernel(
       );
   const isBlock = i32.geS(over.get, i32.const(width));
 
-  return b.compile(
-    forLoop(unit, begin.get, end.get, 1, [
-      ...number.set(i32.divU(unit.get, blocks.get)),
-      ...first.set(i32.mul(i32.remU(unit.get, blocks.get), i32.const(width))),
-      ...b.seek(number),
-      ...concat(b.bases.map((base, k) => base?.add(i32.mul(first.get, b.field(k, 1))) ?? [])),
-      ...b.output.add(i32.mul(first.get, b.field(operands.length, 1))),
+  const toBlock: Code = [
+    ...b.seek(number),
+    ...concat(b.bases.map((base, k) => base?.add(i32.mul(first.get, b.field(k, 1))) ?? [])),
+    ...b.output.add(i32.mul(first.get, b.field(operands.length, 1))),
+  ];
+  // Blocks follow each other: only the first has to be looked for, and those that begin a line of columns.
+  return b.compile([
+    ...number.set(i32.divU(begin.get, blocks.get)),
+    ...first.set(i32.mul(i32.remU(begin.get, blocks.get), i32.const(width))),
+    ...toBlock,
+    ...forLoop(unit, begin.get, end.get, 1, [
       ...over.set(i32.sub(columns.get, first.get)),
       ...over.set(select(isBlock, i32.const(width), over.get)),
+      ...first.add(width),
       ...when(
         b.cascades ? i32.and(isBlock, single) : isBlock,
-        straight(width / 4),
+        [...straight(width / 4), ...next(width)],
         concat([
           whileLoop(i32.geS(over.get, i32.const(4)), [...fours, ...next(4), ...over.add(-4)]),
           whileLoop(i32.gtS(over.get, i32.const(0)), [...interleaved('one'), ...next(1), ...over.add(-1)]),
         ]),
       ),
+      ...when(i32.geS(first.get, columns.get), [...first.set(i32.const(0)), ...number.add(1), ...toBlock]),
     ]),
-  );
+  ]);
 }

@@ -8,7 +8,7 @@
 import { AdjointError, show } from '../errors.ts';
 import { nativeProducts } from '../host/blas.ts';
 import { canBlock, canShare, processors, startWorker } from '../host/workers.ts';
-import { allocate, descriptor, heap, memory } from './memory.ts';
+import { allocate, descriptor, heap, maximumThreads, memory, scratchBytes } from './memory.ts';
 import { type Kernel, type Program, programOf } from './module.ts';
 
 /** What the threads share, in 32-bit words; those that are written often are a cache line apart. */
@@ -54,12 +54,14 @@ interface Shared {
   /** Where the words begin. */
   readonly base: number;
   readonly index: number;
+  /** The address of the worker's scratch memory. */
+  readonly scratch: number;
   readonly word: Words;
   readonly patience: number;
 }
 
 /** A worker's whole life. It refers to nothing outside of itself: its source is what a worker is given. */
-function serve({ memory, base, index, word, patience }: Shared, native: typeof nativeProducts): void {
+function serve({ memory, base, index, scratch, word, patience }: Shared, native: typeof nativeProducts): void {
   const words = new Int32Array(memory.buffer);
   /** Null for those that cannot be had in this thread, which leaves them to the others. */
   const kernels: (Kernel | null)[] = [];
@@ -97,7 +99,7 @@ function serve({ memory, base, index, word, patience }: Shared, native: typeof n
     if (Atomics.compareExchange(words, base + word.claim, claim, claim - 1) !== claim) continue;
     try {
       const part = base + word.parts + 3 * (left - 1);
-      kernels[id](words[part], words[part + 1], words[part + 2]);
+      kernels[id](words[part], words[part + 1], words[part + 2], scratch);
     } catch {
       words[base + word.failed] = 1;
     }
@@ -119,7 +121,7 @@ export function setNumThreads(count: number): void {
   if (!Number.isInteger(count) || count < 1) {
     throw new AdjointError('argument', `setNumThreads: expected a positive integer, got ${show(count)}`);
   }
-  threads = canShare ? Math.min(count, maximumParts) : 1;
+  threads = canShare ? Math.min(count, maximumThreads) : 1;
   words[base + word.workers] = threads - 1;
 }
 
@@ -135,8 +137,10 @@ let jobs = 0;
 /** Starts the workers that there have to be, if they have not been started. */
 function startWorkers(): void {
   words[base + word.workers] = threads - 1;
-  for (; workers < threads - 1; workers++)
-    startWorker(serve, { memory, base, index: workers, word, patience }, nativeProducts);
+  for (; workers < threads - 1; workers++) {
+    const own = scratchBytes * (workers + 1);
+    startWorker(serve, { memory, base, index: workers, scratch: own, word, patience }, nativeProducts);
+  }
 }
 
 /**

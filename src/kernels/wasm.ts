@@ -185,6 +185,7 @@ export const f64 = {
   mul: binary(0xa2),
   div: binary(0xa3),
   convertI64S: unary(0xb9),
+  convertI32S: unary(0xb7),
   promoteF32: unary(0xbb),
 };
 
@@ -398,10 +399,13 @@ export const maximumPages = 65536;
 /** A function of one module: its parameters, then the locals that its body asks for. */
 export class FunctionBuilder {
   readonly params: readonly Local[];
+  /** What the function returns, if anything. */
+  readonly result: ValueType | null;
   private readonly locals: ValueType[] = [];
 
-  constructor(params: readonly ValueType[]) {
+  constructor(params: readonly ValueType[], result: ValueType | null = null) {
     this.params = params.map((type, i) => new Local(i, type));
+    this.result = result;
   }
 
   local(type: ValueType): Local {
@@ -435,8 +439,7 @@ export interface InnerFunction {
 }
 
 /**
- * The bytes of a module that imports the memory and `host` functions of f64 from "env" and exports one function, `run`,
- * which takes `params` and returns nothing. The memory is `shared` with other threads or not. Host function k is called by `call(k, ...)`, inner function k by
+ * The bytes of a module that imports the memory and `host` functions of f64 from "env" and exports the function of the builder as `run`. The memory is `shared` with other threads or not. Host function k is called by `call(k, ...)`, inner function k by
  * `call(host.length + 1 + k, ...)`.
  */
 export function encodeModule(
@@ -446,12 +449,21 @@ export function encodeModule(
   inner: readonly InnerFunction[] = [],
   shared = false,
 ): Uint8Array<ArrayBuffer> {
-  const action = (f: FunctionBuilder): number[] => [0x60, ...vector(f.params.map((p) => [typeByte[p.type]])), 0];
+  const signature = (params: readonly ValueType[], result: ValueType | null): number[] => [
+    0x60,
+    ...vector(params.map((type) => [typeByte[type]])),
+    ...vector(result ? [[typeByte[result]]] : []),
+  ];
+  const signatureOf = (f: FunctionBuilder): number[] =>
+    signature(
+      f.params.map((p) => p.type),
+      f.result,
+    );
   const types = [
-    action(builder),
-    [0x60, 1, typeByte.f64, 1, typeByte.f64],
-    [0x60, 2, typeByte.f64, typeByte.f64, 1, typeByte.f64],
-    ...inner.map((f) => action(f.builder)),
+    signatureOf(builder),
+    signature(['f64'], 'f64'),
+    signature(['f64', 'f64'], 'f64'),
+    ...inner.map((f) => signatureOf(f.builder)),
   ];
   const limits = shared ? [3, 1, ...u32(maximumPages)] : [0, 1];
   const memory = [...text('env'), ...text('memory'), 2, ...limits];

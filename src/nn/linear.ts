@@ -54,7 +54,8 @@ export class Linear extends Module {
   resetParameters(): void {
     init.kaimingUniform_(this.weight, Math.sqrt(5));
     const bound = this.inFeatures > 0 ? 1 / Math.sqrt(this.inFeatures) : 0;
-    if (this.bias) init.uniform_(this.bias, -bound, bound);
+    // without inputs a bias is 0, and not -0
+    if (this.bias) init.uniform_(this.bias, 0 - bound, bound);
   }
 
   forward(x: Tensor): Tensor {

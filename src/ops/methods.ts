@@ -9,6 +9,7 @@ import * as indexingInplace from './indexing/indexing-inplace.ts';
 import * as sorting from './indexing/sorting.ts';
 import * as addedProduct from './linalg/added-product.ts';
 import * as linalg from './linalg/linalg.ts';
+import { accumulation } from './pointwise/accumulation.ts';
 import * as comparison from './pointwise/comparison.ts';
 import * as inplace from './pointwise/inplace.ts';
 import * as pointwise from './pointwise/pointwise.ts';
@@ -29,6 +30,7 @@ import * as view from './view/view.ts';
 const activation = { hardshrink, prelu };
 
 const families = {
+  accumulation,
   activation,
   addedProduct,
   comparison,
@@ -63,14 +65,28 @@ declare module '../core/tensor.ts' {
 
 type Operator = (x: Tensor, ...args: unknown[]) => unknown;
 
+// by number, as a call with a list takes several times as long
+const asMethod = (operator: Operator) =>
+  function (this: Tensor, a?: unknown, b?: unknown, ...rest: unknown[]): unknown {
+    // biome-ignore lint/complexity/noArguments: how many there are is part of the call
+    switch (arguments.length) {
+      case 0:
+        return operator(this);
+      case 1:
+        return operator(this, a);
+      case 2:
+        return operator(this, a, b);
+      default:
+        return operator(this, a, b, ...rest);
+    }
+  };
+
 /** Called once by the package's entry. */
 export function installMethods(): void {
   for (const family of Object.values(families)) {
     for (const [name, operator] of Object.entries(family as Record<string, Operator>)) {
       Object.defineProperty(Tensor.prototype, name, {
-        value(this: Tensor, ...args: unknown[]) {
-          return operator(this, ...args);
-        },
+        value: asMethod(operator),
         writable: true,
         configurable: true,
       });

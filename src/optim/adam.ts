@@ -2,7 +2,7 @@ import { zerosLike } from '../core/creation.ts';
 import { type Arguments, positional } from '../core/named.ts';
 import type { Tensor } from '../core/tensor.ts';
 import * as s from '../kernels/expr.ts';
-import { Pointwise } from '../ops/pointwise/pointwise-operator.ts';
+import { Update } from '../ops/pointwise/update.ts';
 import { direction, directionOf } from './direction.ts';
 import { checkOption, Optimizer, type OptimizerParams, type ParamGroup } from './optimizer.ts';
 
@@ -41,23 +41,35 @@ type Params = [
   decoupledWeightDecay?: boolean,
 ];
 
-const Mean = new Pointwise(
-  'Mean',
-  (mean, g, p, sign, decay, share) => s.add(mean, s.mul(share, s.sub(direction(g, p, sign, decay), mean))),
-  6,
+type Step = (p: s.Expr, mean: s.Expr, meanSquare: s.Expr, ...others: s.Expr[]) => [p: s.Expr, ...state: s.Expr[]];
+
+/** @param greatest what the root is taken of, from the mean of squares */
+const adapting =
+  (greatest: (meanSquare: s.Expr) => s.Expr): Step =>
+  (p, mean, meanSquare, ...others) => {
+    const [g, decaying, sign, decay, share, keepSquare, shareSquare, keep, size, correction, eps] = others;
+    const down = direction(g, decaying, sign, decay);
+    const newMean = s.add(mean, s.mul(share, s.sub(down, mean)));
+    const newSquare = s.add(s.mul(keepSquare, meanSquare), s.mul(shareSquare, s.square(down)));
+    const root = s.sqrt(greatest(newSquare));
+    return [
+      s.sub(s.mul(keep, p), s.div(s.mul(size, newMean), s.add(s.mul(root, correction), eps))),
+      newMean,
+      newSquare,
+    ];
+  };
+const Adapt = new Update(
+  'Adam',
+  adapting((newSquare) => newSquare),
+  14,
 );
-const MeanSquare = new Pointwise(
-  'MeanSquare',
-  (mean, g, p, sign, decay, keep, share) =>
-    s.add(s.mul(keep, mean), s.mul(share, s.square(direction(g, p, sign, decay)))),
-  7,
-);
-const Greatest = new Pointwise('Greatest', s.max, 2);
-const Descend = new Pointwise(
-  'Descend',
-  (p, mean, meanSquare, keep, size, correction, eps) =>
-    s.sub(s.mul(keep, p), s.div(s.mul(size, mean), s.add(s.div(s.sqrt(meanSquare), correction), eps))),
-  7,
+const AdaptByGreatest = new Update(
+  'Adam',
+  (p, mean, square, greatest, ...others) => {
+    const adapted = adapting((newSquare) => s.max(greatest, newSquare))(p, mean, square, ...others);
+    return [...adapted, s.max(greatest, adapted[2])];
+  },
+  15,
 );
 
 /**
@@ -101,9 +113,9 @@ export class Adam extends Optimizer<AdamOptions, AdamState> {
     const step = ++state.step;
     const down = directionOf(g, p, group.maximize, group.decoupledWeightDecay ? 0 : weightDecay);
     const keep = group.decoupledWeightDecay ? 1 - lr * weightDecay : 1;
-    Mean.callInPlace(expAvg, ...down, 1 - beta1);
-    MeanSquare.callInPlace(expAvgSq, ...down, beta2, 1 - beta2);
-    const square = maxExpAvgSq ? Greatest.callInPlace(maxExpAvgSq, expAvgSq) : expAvgSq;
-    Descend.callInPlace(p, expAvg, square, keep, lr / (1 - beta1 ** step), Math.sqrt(1 - beta2 ** step), eps);
+    const correction = 1 / Math.sqrt(1 - beta2 ** step);
+    const numbers = [1 - beta1, beta2, 1 - beta2, keep, lr / (1 - beta1 ** step), correction, eps];
+    if (maxExpAvgSq) AdaptByGreatest.call(p, expAvg, expAvgSq, maxExpAvgSq, ...down, ...numbers);
+    else Adapt.call(p, expAvg, expAvgSq, ...down, ...numbers);
   }
 }

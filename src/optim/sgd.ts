@@ -1,8 +1,10 @@
+import { zerosLike } from '../core/creation.ts';
 import { type Arguments, positional } from '../core/named.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { AdjointError } from '../errors.ts';
 import * as s from '../kernels/expr.ts';
 import { Pointwise } from '../ops/pointwise/pointwise-operator.ts';
+import { Update } from '../ops/pointwise/update.ts';
 import { direction, directionOf } from './direction.ts';
 import { checkOption, Optimizer, type OptimizerParams, type ParamGroup } from './optimizer.ts';
 
@@ -33,25 +35,25 @@ type Params = [
   maximize?: boolean,
 ];
 
-const Direction = new Pointwise('Direction', direction, 4);
-const Accumulate = new Pointwise(
-  'Accumulate',
-  (buffer, g, p, sign, decay, momentum, share) =>
-    s.add(s.mul(momentum, buffer), s.mul(share, direction(g, p, sign, decay))),
-  7,
-);
 const Descend = new Pointwise(
   'Descend',
   (p, g, decaying, sign, decay, lr) => s.sub(p, s.mul(lr, direction(g, decaying, sign, decay))),
   6,
 );
-const Follow = new Pointwise('Follow', (p, buffer, lr) => s.sub(p, s.mul(lr, buffer)), 3);
-const LookAhead = new Pointwise(
-  'LookAhead',
-  (p, g, decaying, sign, decay, buffer, momentum, lr) =>
-    s.sub(p, s.mul(lr, s.add(direction(g, decaying, sign, decay), s.mul(momentum, buffer)))),
-  8,
-);
+type Follow = (down: s.Expr, buffer: s.Expr, momentum: s.Expr) => s.Expr;
+/** Accumulates, and goes where `follow` says. */
+const accumulating = (follow: Follow): Update =>
+  new Update(
+    'Sgd',
+    (p, buffer, g, decaying, sign, decay, momentum, share, lr) => {
+      const down = direction(g, decaying, sign, decay);
+      const sum = s.add(s.mul(momentum, buffer), s.mul(share, down));
+      return [s.sub(p, s.mul(lr, follow(down, sum, momentum))), sum];
+    },
+    9,
+  );
+const Momentum = accumulating((_, sum) => sum);
+const Nesterov = accumulating((down, sum, momentum) => s.add(down, s.mul(momentum, sum)));
 
 /**
  * Stochastic gradient descent (torch.optim.SGD): with g = gradient + weightDecay * p, p -= lr * g; with momentum, b = momentum * b + (1 - dampening)
@@ -82,12 +84,10 @@ export class SGD extends Optimizer<SGDOptions, SGDState> {
       Descend.callInPlace(p, ...down, lr);
       return;
     }
-    const state = this.state.get(p);
-    const buffer = state
-      ? Accumulate.callInPlace(state.momentumBuffer, ...down, momentum, 1 - dampening)
-      : Direction.call(...down);
-    if (!state) this.state.set(p, { momentumBuffer: buffer });
-    if (nesterov) LookAhead.callInPlace(p, ...down, buffer, momentum, lr);
-    else Follow.callInPlace(p, buffer, lr);
+    const before = this.state.get(p);
+    const { momentumBuffer } = before ?? { momentumBuffer: zerosLike(p) };
+    if (!before) this.state.set(p, { momentumBuffer });
+    const share = before ? 1 - dampening : 1;
+    (nesterov ? Nesterov : Momentum).call(p, momentumBuffer, ...down, momentum, share, lr);
   }
 }

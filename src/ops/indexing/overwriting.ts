@@ -33,7 +33,7 @@ export function overwriting<P>(
 
 /** Applies such a primitive in place. */
 export const writeInto = <P>(operator: Overwriting<P>, params: P, self: Tensor, others: readonly Operand[]): Tensor =>
-  applyInPlace(operator, params, self, others, () => operator.write(params, self, ...(others as Tensor[])));
+  applyInPlace(operator, params, [self, ...others], () => operator.write(params, self, ...(others as Tensor[])));
 
 /** What such a primitive writes into zeros of this shape. */
 export function intoZeros<P>(

@@ -27,13 +27,22 @@ export function foldLoops(shape: Shape, strides: readonly Shape[]): Loops {
     const size = shape[d];
     if (size === 1) continue;
     const outer = sizes.length - 1;
-    if (outer >= 0 && folded.every((own, k) => strides[k][d] === own[outer] * sizes[outer])) sizes[outer] *= size;
+    if (outer >= 0 && continues(strides, folded, d, sizes[outer])) sizes[outer] *= size;
     else {
       sizes.push(size);
-      for (const [k, own] of folded.entries()) own.push(strides[k][d]);
+      for (let k = 0; k < strides.length; k++) folded[k].push(strides[k][d]);
     }
   }
   sizes.reverse();
   for (const own of folded) own.reverse();
   return { sizes, strides: folded };
+}
+
+/** Whether a step along dimension `d` is for all operands one beyond the end of the loop that was folded last. */
+function continues(strides: readonly Shape[], folded: readonly number[][], d: number, size: number): boolean {
+  for (let k = 0; k < strides.length; k++) {
+    const own = folded[k];
+    if (strides[k][d] !== own[own.length - 1] * size) return false;
+  }
+  return true;
 }

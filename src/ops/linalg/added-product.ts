@@ -116,7 +116,7 @@ function addedInPlace(of: Addition, self: Tensor, ...[a, b, beta = 1, alpha = 1]
       `${of.name}_: Bad in-place call: input tensor size ${showShape(self.shape)} and output tensor size ${showShape(shape)} should match`,
     );
   }
-  return applyInPlace(of.primitive, scalesOf(of.name, self, b, beta, alpha), self, [a, b]);
+  return applyInPlace(of.primitive, scalesOf(of.name, self, b, beta, alpha), [self, a, b]);
 }
 
 const Addmm = addition(

@@ -16,6 +16,7 @@ import {
   type Scalar,
 } from '../../core/dtype.ts';
 import { type Arguments, checkTensor, namedAfterAny } from '../../core/named.ts';
+import { isOptions } from '../../core/options.ts';
 import { broadcastShapes, type Shape, sameShape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
@@ -100,10 +101,11 @@ export class Pointwise implements Primitive<undefined> {
 
   /** Applies the operator and writes the result over the first operand. */
   callInPlace(self: Tensor, ...others: readonly (Tensor | Scalar)[]): Tensor {
-    const rest = others.map(operand);
-    const inputs: Operand[] = [self, ...rest];
-    const { compute, out } = this.dtypes(inputs);
-    if (!canCast(out, self.dtype)) {
+    const inputs = new Array<Operand>(1 + others.length);
+    inputs[0] = self;
+    for (let k = 0; k < others.length; k++) inputs[k + 1] = operand(others[k]);
+    const out = this.resultDType(this.computeDType(inputs));
+    if (out !== self.dtype && !canCast(out, self.dtype)) {
       throw new AdjointError('dtype', `result type ${out} can't be cast to the desired output type ${self.dtype}`);
     }
     const shape = shapeOf(inputs);
@@ -113,31 +115,36 @@ export class Pointwise implements Primitive<undefined> {
         `output with shape ${showShape(self.shape)} doesn't match the broadcast shape ${showShape(shape)}`,
       );
     }
-    return applyInPlace(this as Primitive<undefined>, undefined, self, rest, () => {
-      // a kernel may overwrite what it reads only element by element
-      for (let k = 1; k < inputs.length; k++) {
-        const x = inputs[k];
-        if (x instanceof Tensor && x !== self && x.storage.shares(self.storage)) inputs[k] = x.clone();
-      }
-      launchPointwise(this.code, inputs, compute, self);
-    });
+    return applyInPlace(this as Primitive<undefined>, undefined, inputs as [Tensor, ...Operand[]], this.overwrite);
   }
 
+  /** Computes the result into the memory of the first operand. */
+  private readonly overwrite = ([self, ...others]: readonly [Tensor, ...Operand[]]): void => {
+    const inputs: Operand[] = [self];
+    // a kernel may overwrite what it reads only element by element
+    for (const x of others)
+      inputs.push(x instanceof Tensor && x !== self && x.storage.shares(self.storage) ? x.clone() : x);
+    launchPointwise(this.code, inputs, this.computeDType(inputs), self);
+  };
+
   forward(_: undefined, ...operands: Operand[]): Tensor {
-    const { compute, out } = this.dtypes(operands);
-    const output = Tensor.empty(shapeOf(operands), out);
+    const compute = this.computeDType(operands);
+    const output = Tensor.empty(shapeOf(operands), this.resultDType(compute));
     launchPointwise(this.code, operands, compute, output);
     return output;
   }
 
-  /** The dtype to compute in, and that of the result. */
-  private dtypes(operands: readonly (number | Pick<Tensor, 'dtype' | 'shape'>)[]): { compute: DType; out: DType } {
+  /** The dtype to compute in. */
+  private computeDType(operands: readonly (number | Pick<Tensor, 'dtype' | 'shape'>)[]): DType {
     const { conditions = none, cast = none, domain } = this.options;
     const passive = conditions.length + cast.length > 0;
     const numbers = passive ? operands.filter((_, k) => !conditions.includes(k) && !cast.includes(k)) : operands;
-    let compute = resultType(numbers);
-    if (domain === 'floating' && !isFloatingPoint(compute)) compute = getDefaultDtype();
-    return { compute, out: this.root.logical ? 'bool' : compute };
+    const compute = resultType(numbers);
+    return domain === 'floating' && !isFloatingPoint(compute) ? getDefaultDtype() : compute;
+  }
+
+  private resultDType(compute: DType): DType {
+    return this.root.logical ? 'bool' : compute;
   }
 
   /** The operands are promoted as those of one example are: what has no dimensions there has one here. */
@@ -147,8 +154,8 @@ export class Pointwise implements Primitive<undefined> {
       batched[k] && x instanceof Tensor ? { dtype: x.dtype, shape: x.shape.slice(1) } : x,
     );
     const aligned = alignExamples(inputs, batched);
-    const { compute } = this.dtypes(examples);
-    if (this.dtypes(aligned).compute === compute) return apply(this, undefined, aligned);
+    const compute = this.computeDType(examples);
+    if (this.computeDType(aligned) === compute) return apply(this, undefined, aligned);
     const isPassive = (k: number): boolean => conditions.includes(k) || cast.includes(k);
     return apply(
       this,
@@ -199,8 +206,16 @@ export class Pointwise implements Primitive<undefined> {
       .map((source) => (source === this.arity ? result : source));
     const conditions = used.flatMap((source, i) => (this.options.conditions?.includes(source) ? [i] : []));
     const backward = new Pointwise(nameOf(renumbered), renumbered, used.length, { conditions });
-    return { saves, rule: (g, _, ...saved) => backward.call(...saved, g) };
+    return { saves, rule: backwardRule(backward, saves.length) };
   }
+}
+
+/** The rule that gives saved values and then the cotangent to an operator. */
+function backwardRule(backward: Pointwise, saves: number): Vjp<undefined>['rule'] {
+  // by number, as a call with a list takes several times as long
+  if (saves === 0) return (g) => apply(backward, undefined, [g]);
+  if (saves === 1) return (g, _, x) => apply(backward, undefined, [x, g]);
+  return (g, _, ...saved) => apply(backward, undefined, [...saved, g]);
 }
 
 /** PyTorch names the node of a product MulBackward0: a derived operator is called by the function at its root. */
@@ -259,7 +274,8 @@ export function pointwise<const Names extends readonly string[], Params extends 
 ): (x: Tensor | Scalar, ...args: Arguments<Names, Params>) => Tensor {
   const choose = namedAfterAny(name, names, select);
   const f = (x: Tensor | Scalar, ...args: Arguments<Names, Params>): Tensor => {
-    const chosen = choose(x, ...args);
+    const named = args.length > 0 && isOptions(args[args.length - 1]);
+    const chosen = named ? choose(x, ...args) : select(x, ...(args as readonly unknown[] as Params));
     return chosen[0].callFrom(1, chosen);
   };
   selectors.set(f, choose);

@@ -42,13 +42,13 @@ function fillWith(
   inputs: readonly Operand[],
   draw: (out: Tensor, inputs: readonly Operand[]) => void,
 ): Tensor {
-  if (!interpreter.current) return applyInPlace(operator, undefined, self, [], () => draw(self, inputs));
+  if (!interpreter.current) return applyInPlace(operator, undefined, [self], () => draw(self, inputs));
   const make = (given: readonly Operand[], batch: Shape): Tensor => {
     const out = Tensor.empty([...batch, ...self.shape], self.dtype);
     draw(out, given);
     return out;
   };
-  return applyInPlace(operator, undefined, self, [drawn(inputs, make, self)]);
+  return applyInPlace(operator, undefined, [self, drawn(inputs, make, self)]);
 }
 
 /** Fills `self` in place by way of `sample`. */

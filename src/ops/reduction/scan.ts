@@ -110,11 +110,11 @@ const inPlaceDType = (call: string, self: Tensor, dtype: DType | null): DType =>
 
 /** The in-place form of cumsum (torch.Tensor.cumsum_). @throws if `dtype` is not that of the tensor */
 export const cumsum_ = named('cumsum_', ['dim', 'dtype'], (self: Tensor, dim: number, dtype: DType | null = null) =>
-  applyInPlace(Cumsum, cumsumOf(self, dim, inPlaceDType('cumsum_', self, dtype)), self, []),
+  applyInPlace(Cumsum, cumsumOf(self, dim, inPlaceDType('cumsum_', self, dtype)), [self]),
 );
 /** The in-place form of cumprod (torch.Tensor.cumprod_). @throws if `dtype` is not that of the tensor */
 export const cumprod_ = named('cumprod_', ['dim', 'dtype'], (self: Tensor, dim: number, dtype: DType | null = null) =>
-  applyInPlace(Cumprod, cumprodOf(self, dim, inPlaceDType('cumprod_', self, dtype)), self, []),
+  applyInPlace(Cumprod, cumprodOf(self, dim, inPlaceDType('cumprod_', self, dtype)), [self]),
 );
 
 const extremumScan = (name: string, code: ExtremumCode): Primitive<number> =>

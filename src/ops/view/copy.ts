@@ -33,7 +33,7 @@ export function copy_(self: Tensor, source: Tensor | Scalar): Tensor {
       `copy_: a tensor of shape ${showShape(from.shape)} does not broadcast to ${showShape(self.shape)}`,
     );
   }
-  return applyInPlace(Copy, undefined, self, [from], () => write(self, from));
+  return applyInPlace(Copy, undefined, [self, from], () => write(self, from));
 }
 
 const filling = (name: string): Primitive => ({
@@ -67,11 +67,11 @@ export const fill = named('fill', ['value'], (x: Tensor, value: Tensor | Scalar)
 export const fill_ = named('fill_', ['value'], (self: Tensor, value: Tensor | Scalar) => {
   const one = single('fill_', value);
   const operator = value instanceof Tensor ? FillTensorInPlace : FillInPlace;
-  return applyInPlace(operator, undefined, self, [one], () => write(self, one));
+  return applyInPlace(operator, undefined, [self, one], () => write(self, one));
 });
 
 /** Writes 0 over every element (torch.Tensor.zero_). */
-export const zero_ = (self: Tensor): Tensor => applyInPlace(Zero, undefined, self, [0], () => write(self, 0));
+export const zero_ = (self: Tensor): Tensor => applyInPlace(Zero, undefined, [self, 0], () => write(self, 0));
 
 const ToCopy = inFront(
   primitive<DType>('ToCopy', (dtype, x) => write(Tensor.empty(x.shape, dtype), x), [vjp((g) => g)]),

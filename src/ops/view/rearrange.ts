@@ -286,11 +286,11 @@ export const triu = named('triu', ['diagonal'], (x: Tensor, diagonal: number = 0
 );
 /** Writes zeros above the given diagonal of each matrix (torch.Tensor.tril_). */
 export const tril_ = named('tril_', ['diagonal'], (x: Tensor, diagonal: number = 0) =>
-  applyInPlace(Tril, checkDiagonal('tril_', x, diagonal), x, []),
+  applyInPlace(Tril, checkDiagonal('tril_', x, diagonal), [x]),
 );
 /** Writes zeros below the given diagonal of each matrix (torch.Tensor.triu_). */
 export const triu_ = named('triu_', ['diagonal'], (x: Tensor, diagonal: number = 0) =>
-  applyInPlace(Triu, checkDiagonal('triu_', x, diagonal), x, []),
+  applyInPlace(Triu, checkDiagonal('triu_', x, diagonal), [x]),
 );
 
 interface Diagonal {
