@@ -2,7 +2,7 @@
  * Matrix products C = A B, or C + A B, for any strides of A and B and any number of batch dimensions, block by block as the caches have
  * room (K. Goto and R. van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008).
  *
- * The innermost piece is a tile of C, of 4 rows by 2 vectors, that stays in registers while k runs. Tiles read A and B where they lie if
+ * The innermost piece is a tile of C, of a few rows by a few vectors, that stays in registers while k runs. Tiles read A and B where they lie if
  * that is in small steps along k, and else from panels: copies of a block in the order in which tiles read it. So an operand that is a
  * transpose costs no more than another.
  *
@@ -31,9 +31,13 @@ import {
 } from './wasm.ts';
 
 /**
- * 8 sums, 2 vectors of B and one element of each row of A: what fits 16 registers in engines that load all elements of a step before they
- * use the first, as V8 does in Node 20 and 22. Of the tiles 3x12, 4x8, 5x8, 6x8 and 12x4 this is the only one that is fast in Node 20,
- * 22, 24 and 26: 6x8 gains 8 % in the last two, but takes 1.6 times as long in the first and twice as long in the second.
+ * Where vectors have 256 bits, 6 rows by 2 of them: 12 sums, 2 vectors of B and one element of A are the 15 registers that V8 hands out, and
+ * the speed is that of a BLAS in 256 bits. They are written as pairs of 128 bits that lie side by side, and all are loaded before the first
+ * is stored, so that V8 can join them (host/wide.ts).
+ *
+ * Else 4 rows by 2 vectors: 8 sums, 2 vectors of B and one element of each row of A, which is what fits 16 registers in engines that load all
+ * elements of a step before they use the first, as V8 does in Node 20 and 22. Of the tiles 3x12, 4x8, 5x8, 6x8 and 12x4 this is the only one
+ * that is fast in Node 20, 22, 24 and 26: 6x8 gains 8 % in the last two, but takes 1.6 times as long in the first and twice as long in the second.
  */
 export const tileRows = widens ? 6 : 4;
 const tileVectors = widens ? 4 : 2;

@@ -1,10 +1,13 @@
 /** Kernels shared among threads give what one thread gives. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { getNumThreads, manualSeed, rand, setNumThreads, type Tensor } from '../../src/index.ts';
+import { getNumThreads, manualSeed, rand, setBlasEnabled, setNumThreads, type Tensor } from '../../src/index.ts';
 
 const own = getNumThreads();
-after(() => setNumThreads(own));
+after(() => {
+  setNumThreads(own);
+  setBlasEnabled(true);
+});
 
 /** The results with one thread and with several: often, so that workers have started and fallen asleep in between. */
 function compare(name: string, compute: () => Tensor, tolerance = 0): void {
@@ -38,8 +41,21 @@ compare('the softmax', () => matrix.softmax(1));
 compare('a scan', () => matrix.cumsum(0).add(matrix.t().cumsum(1).t()));
 compare('positions of extrema', () => matrix.argmax(1));
 compare('elements at indices', () => matrix.indexSelect(0, matrix.select(1, 0).argsort()));
-compare('a matrix product', () => matrix.mm(matrix.t()), 1e-3);
-compare('products of a batch', () => many.bmm(many.transpose(1, 2)), 1e-4);
+for (const blas of [true, false]) {
+  const products = (name: string, compute: () => Tensor): void =>
+    compare(
+      `${name}${blas ? '' : ' without BLAS'}`,
+      () => {
+        setBlasEnabled(blas);
+        return compute();
+      },
+      1e-3,
+    );
+  products('a matrix product', () => matrix.mm(matrix.t()));
+  products('a product of few rows', () => matrix.narrow(0, 7, 20).mm(matrix.t()));
+  products('products of a batch', () => many.bmm(many.transpose(1, 2)));
+  products('a product added to a row', () => long.narrow(0, 5, 601).addmm(matrix, matrix.t()));
+}
 compare('a matrix and a vector', () => matrix.mv(matrix.select(0, 0)), 1e-3);
 
 test('the number of threads is a positive integer', () => {
