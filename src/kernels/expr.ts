@@ -5,7 +5,7 @@
  * Expressions are interned: two that look alike are the same object, so shared parts are computed once.
  */
 
-/** Functions of one number. For float32 they are evaluated in float64 by the approximations of approx.ts, for float64 by the host. */
+/** Functions of one number. For float32 they are evaluated by the approximations of approx.ts and narrow-approx.ts, for float64 by the host. */
 export const transcendental1 = [
   'exp', 'exp2', 'expm1', 'log', 'log2', 'log10', 'log1p', 'sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'sinh', 'cosh',
   'tanh', 'asinh', 'acosh', 'atanh', 'erf', 'erfc',

@@ -2,7 +2,7 @@
  * The transcendental functions that programs spend most of their time on, as expressions in float32 arithmetic: half the time of those in
  * float64 (approx.ts), for an error of up to 1 unit in the last place, or 1.2 where multiplications and additions are rounded apart.
  *
- * What is beyond one rounding comes of sums of two terms of which the greater is exact, or carries along what its rounding took away.
+ * Little is lost but by the last rounding: where terms are added, the greater is exact or what its rounding took away is carried along.
  */
 import { atLeast, atMost } from './approx.ts';
 import {

@@ -22,7 +22,6 @@ import { compile, type Kernel } from './module.ts';
 import {
   type Code,
   concat,
-  doWhile,
   FunctionBuilder,
   forLoop,
   type HostFunction,
@@ -150,23 +149,24 @@ export function seekRow(
   const entry = fn.local('i32');
   const rest = fn.local('i32');
   const index = fn.local('i32');
+  const move = (steps: Code): Code =>
+    concat(pointers.map((p, k) => p?.add(i32.mul(steps, i32.load(entry.get, 4 * (1 + k)))) ?? []));
   return [
     ...dims.set(i32.load(descriptor.get, 4)),
     ...when(dims.get, [
       ...rest.set(row.get),
-      // from the innermost of the outer dimensions outward
+      // from the innermost of the outer dimensions outward; the outermost takes what is left, without a division
       ...entry.set(
         i32.add(descriptor.get, i32.add(i32.mul(dims.get, i32.const(4 * words)), i32.const(4 * (first - words)))),
       ),
-      ...doWhile(
-        [
-          ...index.set(i32.remU(rest.get, i32.load(entry.get))),
-          ...rest.set(i32.divU(rest.get, i32.load(entry.get))),
-          ...concat(pointers.map((p, k) => p?.add(i32.mul(index.get, i32.load(entry.get, 4 * (1 + k)))) ?? [])),
-          ...entry.add(-4 * words),
-        ],
-        dims.tee(i32.sub(dims.get, i32.const(1))),
-      ),
+      ...whileLoop(i32.gtS(dims.get, i32.const(1)), [
+        ...index.set(i32.remU(rest.get, i32.load(entry.get))),
+        ...rest.set(i32.divU(rest.get, i32.load(entry.get))),
+        ...move(index.get),
+        ...entry.add(-4 * words),
+        ...dims.add(-1),
+      ]),
+      ...move(rest.get),
     ]),
   ];
 }
