@@ -37,7 +37,7 @@ type Words = typeof word;
 /** Below so many elements nothing is split. */
 const leastSteps = 8192;
 /** The least work of a part: elements times bytes of code. */
-const partCost = 2 ** 25;
+const partCost = 2 ** 24;
 const partWords = 3;
 const maximumParts = 64;
 /** Parts for each thread, so that one that is late has little left to do. */
@@ -144,7 +144,7 @@ function startWorkers(): void {
 }
 
 /**
- * Into how many parts it pays to split so many units of work: another thread is worth waking for some 20 microseconds of it.
+ * Into how many parts it pays to split so many units of work: another thread is worth waking for some 10 microseconds of it.
  * @param steps about how many elements a unit handles, each by the kernel's code once: the longer that is, the longer it takes
  */
 export function partsFor(kernel: Kernel, units: number, steps: number): number {
