@@ -3,6 +3,7 @@
  * it lies, by any thread: the library itself uses only the one that calls it.
  */
 import { builtinModule, environment, platform } from './node.ts';
+import { widens } from './wide.ts';
 
 export interface Blas {
   /** What the library says of itself, or else its file. */
@@ -35,11 +36,12 @@ const threadSetters = [
 const namers = ['str openblas_get_config()', 'str bli_info_get_version_str()'];
 
 /**
- * The library that `ADJOINT_BLAS` names (a file; 0 for none), else the first of those known here that there is; null without one.
+ * The library that `ADJOINT_BLAS` names (a file; 0 for none), else, where our own vectors are not wide, the first of those known here that there is.
  */
 export function findBlas(): Blas | null {
   const wanted = environment('ADJOINT_BLAS');
-  const koffi = wanted === '0' ? null : loadKoffi();
+  // kernels of ours with wide vectors are as fast, and steadier
+  const koffi = wanted === '0' || (wanted === undefined && widens) ? null : loadKoffi();
   if (!koffi) return null;
   for (const file of wanted ? [wanted] : (files[platform ?? ''] ?? [])) {
     try {
