@@ -4,6 +4,7 @@ import type { DType } from '../../core/dtype.ts';
 import { broadcastStrides, isContiguous, numelOf } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { bytesOf, codeOf } from '../../kernels/element.ts';
+import type { Expr } from '../../kernels/expr.ts';
 import { descriptor, heap } from '../../kernels/memory.ts';
 import type { Kernel } from '../../kernels/module.ts';
 import { headerWords, operandWords, pointwiseKernel } from '../../kernels/pointwise.ts';
@@ -15,6 +16,15 @@ import { stage, unstage } from './staging.ts';
 /** An expression and the kernels made of it so far. */
 export interface PointwiseCode extends ScalarCode {
   readonly kernels: Map<number, Kernel>;
+}
+
+const codes = new WeakMap<Expr, PointwiseCode>();
+
+/** The kernels of an expression: all that compute the same share them. */
+export function pointwiseCode(root: Expr): PointwiseCode {
+  let code = codes.get(root);
+  if (!code) codes.set(root, (code = { root, kernels: new Map() }));
+  return code;
 }
 
 /** Computes an expression of the operands, as numbers of dtype `type`, into `out`, whose shape they broadcast to. */

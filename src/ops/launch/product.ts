@@ -19,14 +19,14 @@ import { descriptor, heap } from '../../kernels/memory.ts';
 import type { ProductType } from '../../kernels/product-code.ts';
 import { beginOf, copyDescriptor, getNumThreads, runParts, runUnits, setPart } from '../../kernels/threads.ts';
 import { foldLoops, type Loops } from './loops.ts';
-import { launchPointwise, type PointwiseCode } from './pointwise.ts';
+import { launchPointwise, pointwiseCode } from './pointwise.ts';
 import { stage, unstage } from './staging.ts';
+import { write } from './write.ts';
 
 /** Whether there are kernels for the dtype. Narrower integers go through int32, which wraps around to the same. */
 const computed = (x: Tensor): x is Tensor & { dtype: ProductType } => bytesOf[x.dtype] >= 4;
 
-const identity: PointwiseCode = { root: s.input(0), kernels: new Map() };
-const added: PointwiseCode = { root: s.add(s.input(0), s.input(1)), kernels: new Map() };
+const sum = pointwiseCode(s.add(s.input(0), s.input(1)));
 
 /**
  * The products of matrices [..., m, k] and [..., k, n] whose other dimensions are the same, added to `base` if there is one: [..., m, n].
@@ -39,10 +39,10 @@ export function multiply(a: Tensor, b: Tensor, base?: Tensor): Tensor {
   const out = Tensor.empty([...a.shape.slice(0, -2), m, n], a.dtype);
   if (numelOf(out.shape) === 0) return out;
   if (k > 0 && timesVector(a, b, out)) {
-    if (base) launchPointwise(added, [out, base], out.dtype, out);
+    if (base) launchPointwise(sum, [out, base], out.dtype, out);
     return out;
   }
-  if (base) launchPointwise(identity, [base], out.dtype, out);
+  if (base) write(out, base);
   else if (k === 0) out.zero_();
   if (k > 0) timesMatrix(a, b, out, base !== undefined);
   return out;

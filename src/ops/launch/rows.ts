@@ -10,7 +10,7 @@ import { headerWords, operandWords } from '../../kernels/pointwise.ts';
 import { type RowProgram, rowKernel, triangleWords } from '../../kernels/rows.ts';
 import { runUnits } from '../../kernels/threads.ts';
 import { foldLoops, type Loops, modeOf, modes, parameter } from './loops.ts';
-import { launchPointwise, type PointwiseCode, runRow } from './pointwise.ts';
+import { launchPointwise, type PointwiseCode, pointwiseCode, runRow } from './pointwise.ts';
 import { launchReduction, type ReductionCode, reduction } from './reduction.ts';
 import { stage, unstage } from './staging.ts';
 
@@ -44,7 +44,7 @@ export function launchLines(
   }
   code.apart ??= {
     totals: code.totals.map(({ combine, map, finish }) => reduction(combine, map, finish)),
-    results: code.results.map((root) => ({ root, kernels: new Map() })),
+    results: code.results.map(pointwiseCode),
   };
   const all = [...operands];
   for (const total of code.apart.totals) {

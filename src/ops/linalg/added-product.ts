@@ -10,7 +10,7 @@ import { type Shape, sameShape, showShape } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError } from '../../errors.ts';
 import * as s from '../../kernels/expr.ts';
-import { launchPointwise, type PointwiseCode } from '../launch/pointwise.ts';
+import { launchPointwise, pointwiseCode } from '../launch/pointwise.ts';
 import { multiply } from '../launch/product.ts';
 import { mul } from '../pointwise/pointwise.ts';
 import { expand, permute, reshape, t } from '../view/view.ts';
@@ -44,7 +44,6 @@ interface Addition {
   readonly primitive: Primitive<Scales>;
 }
 
-const pointwiseCode = (root: s.Expr): PointwiseCode => ({ root, kernels: new Map() });
 const scaled = pointwiseCode(s.mul(s.input(0), s.input(1)));
 const scaledSum = pointwiseCode(s.add(s.mul(s.input(0), s.input(1)), s.mul(s.input(2), s.input(3))));
 

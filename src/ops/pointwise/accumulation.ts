@@ -2,9 +2,9 @@
 import { interpreter } from '../../autograd/primitive.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import * as s from '../../kernels/expr.ts';
-import { launchPointwise, type PointwiseCode } from '../launch/pointwise.ts';
+import { launchPointwise, pointwiseCode } from '../launch/pointwise.ts';
 
-const sum: PointwiseCode = { root: s.add(s.input(0), s.input(1)), kernels: new Map() };
+const sum = pointwiseCode(s.add(s.input(0), s.input(1)));
 
 export const accumulation = {
   /** @internal Adds a tensor of the same shape and dtype to one that nobody has seen yet: without a record, and it counts as no write. */

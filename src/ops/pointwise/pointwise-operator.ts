@@ -22,7 +22,7 @@ import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import type { Expr } from '../../kernels/expr.ts';
 import * as s from '../../kernels/expr.ts';
-import { launchPointwise, type PointwiseCode } from '../launch/pointwise.ts';
+import { launchPointwise, type PointwiseCode, pointwiseCode } from '../launch/pointwise.ts';
 import { derivative } from './differentiate.ts';
 
 type Expression = (...inputs: Expr[]) => Expr;
@@ -46,15 +46,6 @@ export interface PointwiseOptions {
 
 const none: readonly number[] = [];
 
-const codes = new WeakMap<Expr, PointwiseCode>();
-
-/** Operators of one expression share its kernels. */
-function codeOf(root: Expr): PointwiseCode {
-  let code = codes.get(root);
-  if (!code) codes.set(root, (code = { root, kernels: new Map() }));
-  return code;
-}
-
 /**
  * A pointwise operator of so many operands, named for its node: 'Mul' for MulBackward0. Functions are defined of it by `unary`, `binary` and
  * `pointwise`, below.
@@ -74,7 +65,7 @@ export class Pointwise implements Primitive<undefined> {
     this.arity = arity;
     this.options = options;
     this.root = typeof expression === 'function' ? expression(...this.inputs()) : expression;
-    this.code = codeOf(this.root);
+    this.code = pointwiseCode(this.root);
   }
 
   /** The same operator under the name that PyTorch has for it when called with other kinds of operands. */

@@ -7,7 +7,7 @@ import { named } from '../../core/named.ts';
 import { broadcastShapes, sameShape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError } from '../../errors.ts';
-import { write } from './write.ts';
+import { write } from '../launch/write.ts';
 
 const Copy = primitive('CopyBackwards', (_, self, source) => write(Tensor.empty(self.shape, self.dtype), source), [
   vjp((g) => filled(g.shape, 0, g.dtype)),

@@ -8,8 +8,8 @@ import { namedAfterAny } from '../../core/named.ts';
 import { broadcastShapes, checkDim, type Shape, sameShape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError } from '../../errors.ts';
+import { write } from '../launch/write.ts';
 import { expand, narrow, reshape, select, unsqueeze } from './view.ts';
-import { write } from './write.ts';
 
 /** Joined along `dim`, each tensor from its own index on. */
 const Cat: Primitive<{ dim: number; starts: readonly number[]; size: number }> = primitive(

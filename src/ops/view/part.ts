@@ -9,7 +9,7 @@ import { filled } from '../../core/creation.ts';
 import { checkDim, type Shape, sameShape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
-import { write } from './write.ts';
+import { write } from '../launch/write.ts';
 
 /** How a tensor lies in its storage. */
 export interface Geometry {

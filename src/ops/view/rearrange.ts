@@ -8,9 +8,9 @@ import { named } from '../../core/named.ts';
 import { checkDim, checkDims, checkSize, contiguousStrides, type Shape, showShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
+import { write } from '../launch/write.ts';
 import { diagonals, over } from './part.ts';
 import { clone, diagonal, expand, flatten, narrow, ravel, reshape, transpose, unsqueeze } from './view.ts';
-import { write } from './write.ts';
 
 // Repeated.
 

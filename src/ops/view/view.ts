@@ -30,9 +30,9 @@ import {
 } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
+import { write } from '../launch/write.ts';
 import { cat, stack } from './join.ts';
 import { diagonals, type Geometry, over, overlaps, selecting, sliceOf, slicing, strided, windows } from './part.ts';
-import { write } from './write.ts';
 
 // The same elements in another shape.
 

@@ -1,8 +1,8 @@
 import { Tensor } from '../../core/tensor.ts';
 import * as s from '../../kernels/expr.ts';
-import { launchPointwise } from '../launch/pointwise.ts';
+import { launchPointwise, pointwiseCode } from './pointwise.ts';
 
-const identity = { root: s.input(0), kernels: new Map() };
+const identity = pointwiseCode(s.input(0));
 
 /**
  * Writes `source`, broadcast and cast, over `target`, which it returns: the work inside operators. What autograd has to know of is
