@@ -3,7 +3,6 @@
  * it lies, by any thread: the library itself uses only the one that calls it.
  */
 import { builtinModule, environment, platform } from './node.ts';
-import { widens } from './wide.ts';
 
 export interface Blas {
   /** What the library says of itself, or else its file. */
@@ -11,6 +10,8 @@ export interface Blas {
   readonly file: string;
   /** Whether it can be told to use one thread only, so that all of ours may call it at once. */
   readonly shareable: boolean;
+  /** Kept because a library that nothing refers to is unloaded, and loaded anew forgets that it was told. */
+  readonly library: object;
 }
 
 type Native = (...args: unknown[]) => unknown;
@@ -35,13 +36,10 @@ const threadSetters = [
 ];
 const namers = ['str openblas_get_config()', 'str bli_info_get_version_str()'];
 
-/**
- * The library that `ADJOINT_BLAS` names (a file; 0 for none), else, where our own vectors are not wide, the first of those known here that there is.
- */
+/** The library that `ADJOINT_BLAS` names (a file; 0 for none), else the first of those known here that there is. */
 export function findBlas(): Blas | null {
   const wanted = environment('ADJOINT_BLAS');
-  // kernels of ours with wide vectors are as fast, and steadier
-  const koffi = wanted === '0' || (wanted === undefined && widens) ? null : loadKoffi();
+  const koffi = wanted === '0' ? null : loadKoffi();
   if (!koffi) return null;
   for (const file of wanted ? [wanted] : (files[platform ?? ''] ?? [])) {
     try {
@@ -79,7 +77,7 @@ function open(koffi: Koffi, file: string): Blas {
   const setThreads = firstOf(threadSetters);
   setThreads?.(1);
   const name = firstOf(namers)?.();
-  return { name: typeof name === 'string' ? name.trim() : file, file, shareable: setThreads !== null };
+  return { name: typeof name === 'string' ? name.trim() : file, file, shareable: setThreads !== null, library };
 }
 
 /** Where a product is described: words of 32 bits behind a descriptor. Sizes count elements, addresses and strides bytes. */

@@ -1,12 +1,26 @@
 /** Matrix products by a BLAS of the system, where there is one, give what WebAssembly gives. */
 import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
 import { after, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { collectGarbage } from '../../src/host/garbage.ts';
 import { config, type DType, manualSeed, rand, setBlasEnabled, type Tensor } from '../../src/index.ts';
+import { currentBlas } from '../../src/kernels/blas.ts';
 
 after(() => setBlasEnabled(true));
 
 const found = config().blas;
 const skip = found === null ? 'no BLAS on this machine' : false;
+
+// comes first: a library that kernels hold is not unloaded
+const countsThreads = found?.startsWith('OpenBLAS') ? false : 'no OpenBLAS on this machine';
+test('it remembers that it is to use one thread, whatever garbage is collected', { skip: countsThreads }, async () => {
+  collectGarbage();
+  await setImmediate();
+  await setImmediate();
+  const { load } = createRequire(import.meta.url)('koffi');
+  assert.equal(load(currentBlas()?.file).func('int openblas_get_num_threads()')(), 1);
+});
 
 manualSeed(1);
 
