@@ -288,10 +288,7 @@ export function rowKernel(
     ]),
     ...concat(allTotals),
     ...ofTotals,
-    ...toStart,
-    ...ofElements,
-    ...left.set(i32.sub(size.get, length.get)),
-    ...beyond,
+    ...(moving.length > 0 ? [...toStart, ...ofElements, ...left.set(i32.sub(size.get, length.get)), ...beyond] : []),
   ]);
   const setup = [
     ...size.set(i32.load(descriptor.get)),

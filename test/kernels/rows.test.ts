@@ -78,7 +78,7 @@ test('rows are what a model makes of them, however they lie', () => {
         const operands = [laid(first, shape, dtype, 1), laid(second, shape, dtype, 99)];
         const outs = [Tensor.empty(shape, dtype), laid(first === 'spread' ? 'outer' : first, shape, dtype, 5)];
         const means = Tensor.empty([m, n, 1], dtype);
-        launchRows(code, [...operands, 1.5], dtype, [...outs, means], causal);
+        launchRows(code, shape, [...operands, 1.5], dtype, [...outs, means], causal);
         const [xs, ys] = operands.map(numbers);
         const rows = range(m * n).map((r) => {
           const part = (values: number[]): number[] => values.slice(r * o, (r + 1) * o);
@@ -102,7 +102,7 @@ describe('long rows', () => {
     test(`of ${length} elements`, () => {
       const [xs, ys] = [filled([2, length], 'float64', 1), filled([2, length], 'float64', 9)];
       const out = [0, 1].map(() => Tensor.empty([2, length], 'float32'));
-      launchRows(code, [xs.float(), ys.float(), 1], 'float32', [...out, Tensor.empty([2, 1], 'float32')]);
+      launchRows(code, [2, length], [xs.float(), ys.float(), 1], 'float32', [...out, Tensor.empty([2, 1], 'float32')]);
       const part = (values: Tensor, r: number): number[] => numbers(values.select(0, r));
       near(
         out[0],
@@ -117,10 +117,10 @@ test('lines along another dimension come to the same', () => {
   const operands = [filled([5, 7, 3], 'float32', 1), filled([5, 7, 3], 'float32', 2), 0.5];
   for (const dim of [0, 1, 2]) {
     const outs = range(3).map((k) => Tensor.empty(k < 2 ? [5, 7, 3] : [5, 7, 3].with(dim, 1), 'float32'));
-    launchLines(code, operands, dim, 'float32', outs);
+    launchLines(code, [5, 7, 3], operands, dim, 'float32', outs);
     const moved = operands.map((x) => (typeof x === 'number' ? x : x.movedim(dim, -1).contiguous()));
     const expected = range(3).map((k) => Tensor.empty(outs[k].movedim(dim, -1).shape, 'float32'));
-    launchRows(code, moved, 'float32', expected);
+    launchRows(code, outs[0].movedim(dim, -1).shape, moved, 'float32', expected);
     for (const [k, out] of outs.entries()) near(out.movedim(dim, -1), numbers(expected[k]), 1e-6);
   }
 });
@@ -137,7 +137,7 @@ test('without totals, rows are split among threads, and results may lie over ope
       const n = 300_007;
       const operands = [filled([n], 'float32', 1), filled([n], 'float32', 7)];
       const [p, q] = operands.map(numbers);
-      launchRows(sums, operands, 'float32', operands);
+      launchRows(sums, [n], operands, 'float32', operands);
       near(
         operands[0],
         p.map((value, i) => value + q[i]),

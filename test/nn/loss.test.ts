@@ -106,6 +106,57 @@ test('losses of logits do not overflow', () => {
   assert.equal(F.binaryCrossEntropy(tensor([0]), tensor([1])).item(), 100);
 });
 
+test('what is not finite comes out of the cross-entropy as in PyTorch, also where a sample is ignored', () => {
+  const [nan, inf] = [Number.NaN, Number.POSITIVE_INFINITY];
+  const loss = (logits: number[][], target: bigint[], options = {}): [loss: unknown, gradient: unknown] => {
+    const x = tensor(logits, { requiresGrad: true });
+    const loss = F.crossEntropy(x, tensor(target), options);
+    loss.sum().backward();
+    return [loss.tolist(), x.grad?.mul(1e4).round().tolist()];
+  };
+  assert.deepEqual(loss([[1, 2, 3]], [-100n]), [nan, [[0, 0, 0]]]);
+  const half = [1753, -9609, 7856];
+  assert.deepEqual(
+    loss(
+      [
+        [1, nan, 3],
+        [0.5, -1, 2],
+      ],
+      [-100n, 1n],
+    )[1],
+    [[nan, nan, nan], half],
+  );
+  assert.deepEqual(
+    loss(
+      [
+        [1, nan, 3],
+        [0.5, -1, 2],
+      ],
+      [0n, 1n],
+      { ignoreIndex: 0 },
+    )[1],
+    [[nan, nan, nan], half],
+  );
+  assert.deepEqual(
+    loss(
+      [
+        [inf, 0, 1],
+        [0.5, -inf, 2],
+      ],
+      [0n, 1n],
+      { reduction: 'none' },
+    ),
+    [
+      [nan, inf],
+      [
+        [nan, nan, nan],
+        [1824, -10000, 8176],
+      ],
+    ],
+  );
+  assert.deepEqual(loss([[0.5, -1, 2]], [1n], { weight: tensor([1, 0, 1]) }), [nan, [[nan, nan, nan]]]);
+});
+
 test('nodes are named as in PyTorch', () => {
   const x = tensor([[0.25, 0.5]], { requiresGrad: true });
   const y = tensor([[0.5, 0.75]]);

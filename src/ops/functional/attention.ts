@@ -34,8 +34,8 @@ const Weights: Primitive<Weighing> = primitive<Weighing>(
   'Softmax',
   ({ scale, causal }, scores, mask?: Tensor) => {
     const out = Tensor.empty(mask ? broadcastShapes(scores.shape, mask.shape) : scores.shape, scores.dtype);
-    if (mask) launchRows(masked, [scores, scale, mask], scores.dtype, [out]);
-    else launchRows(plain, [scores, scale], scores.dtype, [out], causal);
+    if (mask) launchRows(masked, out.shape, [scores, scale, mask], scores.dtype, [out]);
+    else launchRows(plain, out.shape, [scores, scale], scores.dtype, [out], causal);
     return out;
   },
   [

@@ -10,6 +10,7 @@ import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import * as s from '../../kernels/expr.ts';
 import { Pointwise } from '../pointwise/pointwise-operator.ts';
+import { lossOfLogits } from './logit-loss.ts';
 import { checkReduction, checkTensors, type LossReduction, reduced } from './loss.ts';
 
 interface ClassLosses {
@@ -77,23 +78,16 @@ export const nllLoss = named(
     const classes = input.shape[dim];
     const inner = numelOf(input.shape.slice(dim + 1));
     if (target._lift || weight?._lift) return nllOfBatch(input, target, weight, ignoreIndex, reduction);
-    const weights = weight?.toTypedArray();
-    const targets = target.toTypedArray();
+    const { targets, weights, total } = classesOf(target, classes, weight, ignoreIndex);
     const places: number[] = [];
     const samples: number[] = [];
     const factors: number[] = [];
-    let total = 0;
-    for (let i = 0; i < targets.length; i++) {
-      const c = Number(targets[i]);
-      if (c === ignoreIndex) continue;
-      if (!(c >= 0 && c < classes))
-        throw new AdjointError('index', `Target ${c} is out of bounds: there are ${classes} classes.`);
-      const w = weights ? Number(weights[c]) : 1;
+    for (const [i, c] of targets.entries()) {
+      if (c < 0) continue;
       const outer = Math.floor(i / inner);
       places.push((outer * classes + c) * inner + (i - outer * inner));
       samples.push(i);
-      factors.push(-w);
-      total += w;
+      factors.push(weights ? -weights[i] : -1);
     }
     const count = [places.length];
     return apply(NllLoss, { reduction, shape: target.shape, total }, [
@@ -104,6 +98,34 @@ export const nllLoss = named(
     ]);
   },
 );
+
+/** The class of each sample, -1 for one that is ignored, its weight if there are weights, and the sum of the weights of those that count. */
+function classesOf(
+  target: Tensor,
+  classes: number,
+  weight: Tensor | null,
+  ignoreIndex: number,
+): { targets: Float64Array; weights: Float64Array | null; total: number } {
+  const given = target.toTypedArray();
+  const ofClasses = weight?.toTypedArray();
+  const targets = new Float64Array(given.length);
+  const weights = ofClasses ? new Float64Array(given.length) : null;
+  let total = 0;
+  for (let i = 0; i < given.length; i++) {
+    const c = Number(given[i]);
+    if (c === ignoreIndex) {
+      targets[i] = -1;
+      continue;
+    }
+    if (!(c >= 0 && c < classes))
+      throw new AdjointError('index', `Target ${c} is out of bounds: there are ${classes} classes.`);
+    targets[i] = c;
+    const w = ofClasses ? Number(ofClasses[c]) : 1;
+    if (weights) weights[i] = w;
+    total += w;
+  }
+  return { targets, weights, total };
+}
 
 /** The same where targets or weights cannot be read. */
 function nllOfBatch(
@@ -151,7 +173,8 @@ function checkClasses(call: string, input: Tensor, target: Tensor, weight: Tenso
 }
 
 /**
- * The negative log likelihood of the log softmax of `input` (torch.nn.functional.cross_entropy).
+ * The negative log likelihood of the log softmax of `input` (torch.nn.functional.cross_entropy). With classes as the target, and without label
+ * smoothing, it is one node of the graph: the log softmax is not kept.
  * @param input logits of shape (N, C), (N, C, d1, ...) or (C)
  * @param target classes as for `nllLoss`, or probabilities of all classes, of the shape of `input` and a floating dtype
  * @param weight one for each class
@@ -174,6 +197,11 @@ export const crossEntropy = named(
       throw new AdjointError('argument', `label_smoothing must be between 0.0 and 1.0. Got: ${show(labelSmoothing)}`);
     }
     checkTensors('crossEntropy', input, target);
+    const readable = !target._lift && !weight?._lift;
+    if (readable && labelSmoothing === 0 && isFloatingPoint(input.dtype) && !isFloatingPoint(target.dtype)) {
+      checkClasses('crossEntropy', input, target, weight);
+      if (input.numel() > 0) return ofLogits(input, target, weight, ignoreIndex, reduction);
+    }
     const logs = input.logSoftmax(classDim(input));
     if (sameShape(input.shape, target.shape) && isFloatingPoint(target.dtype)) {
       return ofProbabilities(logs, target, weight, reduction, labelSmoothing);
@@ -185,6 +213,21 @@ export const crossEntropy = named(
     return loss.mul(1 - labelSmoothing).add(smooth.mul(labelSmoothing / input.shape[classDim(input)]));
   },
 );
+
+/** The loss of logits of samples of one class each. */
+function ofLogits(
+  input: Tensor,
+  target: Tensor,
+  weight: Tensor | null,
+  ignoreIndex: number,
+  reduction: LossReduction,
+): Tensor {
+  const dim = classDim(input);
+  const { targets, weights, total } = classesOf(target, input.shape[dim], weight, ignoreIndex);
+  const own = targets.includes(-1) ? fromElements(targets, target.shape, 'int64') : target;
+  const factor = weights ? fromElements(weights, target.shape, input.dtype).neg().unsqueeze(dim) : -1;
+  return lossOfLogits({ dim, reduction, shape: target.shape, total }, input, own.unsqueeze(dim), factor);
+}
 
 /** One weight for each class, shaped to broadcast with the input. */
 const alongClasses = (weight: Tensor, input: Tensor): Tensor =>

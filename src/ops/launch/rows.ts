@@ -4,6 +4,7 @@ import type { DType } from '../../core/dtype.ts';
 import { broadcastStrides, contiguousStrides, numelOf, type Shape, sameShape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { bytesOf, codeOf, elementTypes } from '../../kernels/element.ts';
+import { type Expr, input, inputsOf, substitute } from '../../kernels/expr.ts';
 import { descriptor, heap } from '../../kernels/memory.ts';
 import type { Kernel } from '../../kernels/module.ts';
 import { headerWords, operandWords } from '../../kernels/pointwise.ts';
@@ -18,33 +19,47 @@ import { stage, unstage } from './staging.ts';
 export interface RowCode extends RowProgram {
   readonly kernels: { readonly kinds: readonly number[]; readonly kernel: Kernel }[];
   /** The same as a reduction for each total and a pointwise kernel for each result, made when they are needed. */
-  apart?: { readonly totals: readonly ReductionCode[]; readonly results: readonly PointwiseCode[] };
+  apart?: { readonly totals: readonly ReductionCode[]; readonly results: readonly Result[] };
+}
+
+/** A pointwise kernel, and which of the operands and totals it is of. */
+interface Result {
+  readonly code: PointwiseCode;
+  readonly inputs: readonly number[];
 }
 
 export const rowCode = (program: RowProgram): RowCode => ({ ...program, kernels: [] });
 
+function resultOf(root: Expr): Result {
+  const inputs = inputsOf(root);
+  const own = substitute(root, ({ op, value }) => (op === 'input' ? input(inputs.indexOf(value)) : undefined));
+  return { code: pointwiseCode(own), inputs };
+}
+
 /**
- * Computes a row program of tensors of one shape along `dim`: as rows where they are such, else one kernel after the other.
+ * Computes a row program along `dim` of operands that broadcast to a shape: as rows where they are such, else one kernel after the other.
+ * Results have that shape, or 1 along `dim` if they are made of nothing that moves along it.
  * @param causal whether of row r of each matrix only the first r + 1 elements count, and the rest of the results is 0: rows have to be such
  */
 export function launchLines(
   code: RowCode,
+  shape: Shape,
   operands: readonly Operand[],
   dim: number,
   type: DType,
   outs: readonly Tensor[],
   causal = false,
 ): void {
-  const [{ shape, ndim }] = outs;
   if (numelOf(shape) === 0) return;
+  const ndim = shape.length;
   const isRow = (x: Operand): boolean => typeof x === 'number' || x.strides[dim] <= 1 || shape[dim] === 1;
   if (causal || ndim === 0 || (dim === ndim - 1 && operands.every(isRow))) {
-    launchRows(code, operands, type, outs, causal);
+    launchRows(code, shape, operands, type, outs, causal);
     return;
   }
   code.apart ??= {
     totals: code.totals.map(({ combine, map, finish }) => reduction(combine, map, finish)),
-    results: code.results.map(pointwiseCode),
+    results: code.results.map(resultOf),
   };
   const all = [...operands];
   for (const total of code.apart.totals) {
@@ -52,22 +67,29 @@ export function launchLines(
     launchReduction(total, all, [dim], type, out, shape[dim]);
     all.push(out);
   }
-  for (const [k, out] of outs.entries()) launchPointwise(code.apart.results[k], all, type, out);
+  for (const [k, { code: own, inputs }] of code.apart.results.entries()) {
+    launchPointwise(
+      own,
+      inputs.map((i) => all[i]),
+      type,
+      outs[k],
+    );
+  }
 }
 
 /**
- * Computes a row program of the operands, as numbers of dtype `type`, into results that broadcast to the shape of the first. Rows lie along
- * the last dimension.
+ * Computes a row program of the operands, as numbers of dtype `type`, into results: all broadcast to the shape. Rows lie along its last
+ * dimension.
  * @param causal as above
  */
 export function launchRows(
   code: RowCode,
+  shape: Shape,
   operands: readonly Operand[],
   type: DType,
   outs: readonly Tensor[],
   causal = false,
 ): void {
-  const { shape } = outs[0];
   const n = numelOf(shape);
   if (n === 0) return;
   const all: readonly Operand[] = [...operands, ...outs];

@@ -33,7 +33,7 @@ export class Update {
     }
     const write = (): Tensor => {
       for (const { storage } of targets) mutation.scope?.beforeWrite(storage);
-      launchRows(this.code, operands, targets[0].dtype, targets);
+      launchRows(this.code, targets[0].shape, operands, targets[0].dtype, targets);
       for (const { storage } of targets) storage.version++;
       return targets[0];
     };

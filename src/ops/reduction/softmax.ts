@@ -15,7 +15,7 @@ const along =
   (code: RowCode) =>
   (dim: number, x: Tensor): Tensor => {
     const out = Tensor.empty(x.shape, x.dtype);
-    launchLines(code, [x], dim, x.dtype, [out]);
+    launchLines(code, x.shape, [x], dim, x.dtype, [out]);
     return out;
   };
 
@@ -80,7 +80,7 @@ const SoftmaxBackward: Primitive<Scaled> = primitive<Scaled>(
   'SoftmaxBackwardData',
   ({ dim, scale, causal }, g, y) => {
     const out = Tensor.empty(y.shape, y.dtype);
-    launchLines(softmaxBackwardCode, [g, y, scale], dim, y.dtype, [out], causal);
+    launchLines(softmaxBackwardCode, y.shape, [g, y, scale], dim, y.dtype, [out], causal);
     return out;
   },
   [
@@ -102,7 +102,7 @@ const LogSoftmaxBackward: Primitive<number> = primitive<number>(
   'LogSoftmaxBackwardData',
   (dim, g, y) => {
     const out = Tensor.empty(y.shape, y.dtype);
-    launchLines(logSoftmaxBackwardCode, [g, y], dim, y.dtype, [out]);
+    launchLines(logSoftmaxBackwardCode, y.shape, [g, y], dim, y.dtype, [out]);
     return out;
   },
   [

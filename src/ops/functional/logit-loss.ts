@@ -1,0 +1,134 @@
+/** The cross-entropy of logits with classes: neither the logarithms of probabilities nor the cotangents of these are ever in memory. */
+import { examplesOf } from '../../autograd/batch-rules.ts';
+import type { Gradients } from '../../autograd/node.ts';
+import {
+  apply,
+  applySeveral,
+  type Operand,
+  type Primitive,
+  primitive,
+  primitiveOfSeveral,
+  result,
+  run,
+  type Vjp,
+  vjp,
+  withBatchRule,
+} from '../../autograd/primitive.ts';
+import { filled } from '../../core/creation.ts';
+import { numelOf, type Shape } from '../../core/shape.ts';
+import { Tensor } from '../../core/tensor.ts';
+import * as s from '../../kernels/expr.ts';
+import { launchPointwise, pointwiseCode } from '../launch/pointwise.ts';
+import { launchLines, rowCode } from '../launch/rows.ts';
+import { Pointwise } from '../pointwise/pointwise-operator.ts';
+import { reducedShape } from '../reduction/along.ts';
+import { softmaxBackward } from '../reduction/softmax.ts';
+import type { LossReduction } from './loss.ts';
+
+interface Params {
+  /** The dimension of the classes. */
+  readonly dim: number;
+  readonly reduction: LossReduction;
+  /** The shape of the losses. */
+  readonly shape: Shape;
+  /** What the mean divides by. */
+  readonly total: number;
+}
+
+// of the logits of a sample: the greatest, and the logarithm of the sum of e^(x - greatest)
+const [x, greatest, logOfTotal] = [0, 1, 2].map(s.input);
+const totals = rowCode({
+  totals: [
+    { map: x, combine: 'max', finish: s.input(0) },
+    { map: s.expFlushed(s.sub(x, greatest)), combine: 'sum', finish: s.log(s.input(0)) },
+  ],
+  results: [greatest, logOfTotal],
+});
+
+// samples whose target is below 0 do not count
+const counted = (target: s.Expr, value: s.Expr): s.Expr => s.select(s.lt(target, 0), 0, value);
+const Loss = new Pointwise(
+  'Mul',
+  (chosen, greatest, logOfTotal, factor, target) =>
+    counted(target, s.mul(factor, s.sub(s.sub(chosen, greatest), logOfTotal))),
+  5,
+);
+const Counted = new Pointwise('Mul', (share, factor, target) => counted(target, s.mul(share, factor)), 3);
+const indexOf = (target: Tensor): Tensor => target.clampMin(0);
+
+const spread = pointwiseCode(s.neg(s.mul(s.input(3), s.expFlushed(s.sub(s.sub(x, greatest), logOfTotal)))));
+/** c ([class = target] - e^(x - greatest - logOfTotal)), the last two being those of x, for a c of each sample. */
+const NllLossBackward: Primitive<number> = primitive<number>(
+  'NllLossBackward',
+  (dim, x, greatest, logOfTotal, c, target) => {
+    const out = Tensor.empty(x.shape, x.dtype);
+    launchPointwise(spread, [x, greatest, logOfTotal, c], x.dtype, out);
+    return out.scatterAdd_(dim, indexOf(target), c);
+  },
+  [
+    vjp(
+      (h, { params: dim }, x, c) => softmaxBackward({ dim, scale: -1, causal: false }, h.mul(c), x.softmax(dim)),
+      0,
+      3,
+    ),
+    null,
+    null,
+    vjp(
+      (h, { params: dim, shapes: [, , , shape] }, x, greatest, logOfTotal, target) =>
+        h.mul(apply(NllLossBackward, dim, [x, greatest, logOfTotal, filled(shape, 1, x.dtype), target])).sum(dim, true),
+      0,
+      1,
+      2,
+      4,
+    ),
+    null,
+  ],
+);
+withBatchRule(NllLossBackward, (dim, inputs, batched) => run(NllLossBackward, dim + 1, examplesOf(inputs, batched)));
+
+/** [losses, greatest, logOfTotal] of x, the targets and the factors. */
+const NllLoss: Primitive<Params> = primitiveOfSeveral<Params>(
+  'NllLoss',
+  ({ dim, reduction, shape, total }, x, target, factor) => {
+    const known = [0, 1].map(() => Tensor.empty(reducedShape(x.shape, { dims: [dim], keepdim: true }), x.dtype));
+    launchLines(totals, x.shape, [x], dim, x.dtype, known);
+    const losses = Loss.call(x.gather(dim, indexOf(target)), known[0], known[1], factor, target);
+    if (reduction === 'none') return [losses.reshape(shape), ...known];
+    const sum = losses.sum();
+    return [reduction === 'sum' ? sum : sum.div(total), ...known];
+  },
+  [
+    vjp<Params, Gradients>(
+      ([g], { params: { dim, reduction, total } }, x, target, factor, greatest, logOfTotal) => {
+        if (!g) return null;
+        const share = reduction === 'none' ? g.unsqueeze(dim) : reduction === 'mean' ? g.div(total) : g;
+        const c = Counted.call(share, factor, target);
+        return apply(NllLossBackward, dim, [x, greatest, logOfTotal, c, target]);
+      },
+      0,
+      1,
+      2,
+      result - 1,
+      result - 2,
+    ),
+    null,
+    null,
+  ] as (Vjp<Params, Gradients> | null)[],
+);
+withBatchRule(NllLoss, ({ dim, reduction, shape, total }, inputs, batched) => {
+  const examples = examplesOf(inputs, batched);
+  const [size] = (examples[0] as Tensor).shape;
+  const each: Params = { dim: dim + 1, reduction: 'none', shape: [size, ...shape], total };
+  const [losses, ...known] = run(NllLoss, each, examples) as Tensor[];
+  if (reduction === 'none') return [losses, ...known];
+  const sums = losses.reshape([size, numelOf(shape)]).sum(1);
+  return [reduction === 'sum' ? sums : sums.div(total), ...known];
+});
+
+/**
+ * The losses factor log(softmax(x)[target]) along `dim`, reduced.
+ * @param target the class of each sample, below 0 for one that does not count, with 1 along `dim`
+ * @param factor minus its weight
+ */
+export const lossOfLogits = (params: Params, x: Tensor, target: Tensor, factor: Operand): Tensor =>
+  applySeveral(NllLoss, params, [x, target, factor])[0];
