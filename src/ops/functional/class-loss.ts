@@ -224,7 +224,7 @@ function ofLogits(
 ): Tensor {
   const dim = classDim(input);
   const { targets, weights, total } = classesOf(target, input.shape[dim], weight, ignoreIndex);
-  const own = targets.includes(-1) ? fromElements(targets, target.shape, 'int64') : target;
+  const own = targets.includes(-1) ? fromElements(targets, target.shape, 'int32') : target;
   const factor = weights ? fromElements(weights, target.shape, input.dtype).neg().unsqueeze(dim) : -1;
   return lossOfLogits({ dim, reduction, shape: target.shape, total }, input, own.unsqueeze(dim), factor);
 }
