@@ -56,7 +56,10 @@ const Loss = new Pointwise(
 const Counted = new Pointwise('Mul', (share, factor, target) => counted(target, s.mul(share, factor)), 3);
 const indexOf = (target: Tensor): Tensor => target.clampMin(0);
 
-const spread = pointwiseCode(s.sub(0, s.mul(s.input(3), s.expFlushed(s.sub(s.sub(x, greatest), logOfTotal)))));
+const spread = pointwiseCode(
+  // 0 rather than -0 for what does not count
+  s.raw('sub', 0, s.mul(s.input(3), s.expFlushed(s.sub(s.sub(x, greatest), logOfTotal)))),
+);
 /** c ([class = target] - e^(x - greatest - logOfTotal)), the last two being those of x, for a c of each sample. */
 const NllLossBackward: Primitive<number> = primitive<number>(
   'NllLossBackward',
