@@ -89,8 +89,9 @@ const landed: (Tensor | null)[] = [];
 class Backward implements Run {
   node: Node | null = null;
   private readonly options: BackwardOptions;
-  /** One for each node that is reached. */
+  /** One for each node that is reached, first those of the roots. */
   private readonly tasks: Task[] = [];
+  private roots = 0;
   private readonly ready = new ReadyQueue();
   private readonly flight: Flight;
   /** The gradients that have arrived at `options.inputs`. */
@@ -112,14 +113,13 @@ class Backward implements Run {
 
   run(roots: readonly Edge[], seeds: readonly Tensor[]): (Tensor | null)[] {
     const outer = engine.run;
-    const before = { ...mode };
+    const { grad, inference } = mode;
     engine.run = this;
     try {
       this.explore(roots);
       mode.grad = this.options.createGraph;
-      for (const [i, { node, nr }] of roots.entries()) this.flight.send(seeds[i], node.task as Task, nr);
-      for (const task of new Set(roots.map(({ node }) => node.task as Task)))
-        if (task.missing === 0) this.ready.push(task);
+      for (let i = 0; i < roots.length; i++) this.flight.send(seeds[i], roots[i].node.task as Task, roots[i].nr);
+      for (let i = 0; i < this.roots; i++) if (this.tasks[i].missing === 0) this.ready.push(this.tasks[i]);
       while (this.ready.size > 0) this.turn(this.ready.pop());
       this.finish();
     } catch (error) {
@@ -127,7 +127,8 @@ class Backward implements Run {
       throw error;
     } finally {
       engine.run = outer;
-      Object.assign(mode, before);
+      mode.grad = grad;
+      mode.inference = inference;
       for (const { node, outer } of this.tasks) node.task = outer;
       this.flight.end();
     }
@@ -139,12 +140,13 @@ class Backward implements Run {
     const { tasks } = this;
     const { inputs, accumulate } = this.options;
     for (const { node } of roots) this.taskOf(node);
+    this.roots = tasks.length;
     // the list of tasks is the queue as well
     for (let i = 0; i < tasks.length; i++) {
       for (const next of tasks[i].node.next) if (next) this.taskOf(next).missing++;
     }
-    for (const [i, { node }] of inputs.entries()) {
-      const { task } = node;
+    for (let i = 0; i < inputs.length; i++) {
+      const { task } = inputs[i].node;
       if (task?.run !== this) continue;
       task.captures = [...task.captures, i];
       task.needed = accumulate;

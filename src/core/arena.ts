@@ -4,16 +4,18 @@
  */
 import { Storage } from './storage.ts';
 
+const nothing: Storage[] = [];
+
 export class Arena {
-  /** The storages that are this arena's, each with the number of its uses. */
-  private readonly uses = new Map<Storage, number>();
+  /** All that were ever this arena's. */
+  private readonly all: Storage[] = [];
   /** What was made while it was open last. */
-  readonly made: Storage[] = [];
+  made = nothing;
   private outer: Storage[] | null = null;
 
   /** The storages that are made from now on are this arena's. */
   open(): void {
-    this.made.length = 0;
+    this.made = [];
     this.outer = Storage.nursery;
     Storage.nursery = this.made;
   }
@@ -21,42 +23,39 @@ export class Arena {
   /** ... until here. */
   close(): void {
     Storage.nursery = this.outer;
-    for (let i = 0; i < this.made.length; i++) this.uses.set(this.made[i], 0);
+    for (let i = 0; i < this.made.length; i++) {
+      const storage = this.made[i];
+      storage.arena = this;
+      this.all.push(storage);
+    }
   }
 
   /** Whether a storage is this arena's, and there is one use of it. */
   isSole(storage: Storage): boolean {
-    return this.uses.get(storage) === 1;
+    return storage.arena === this && storage.uses === 1;
   }
 
   /** Counts a use that begins. */
   use(storage: Storage): void {
-    if (storage.address === 0) return;
-    const uses = this.uses.get(storage);
-    if (uses !== undefined) this.uses.set(storage, uses + 1);
+    if (storage.arena === this) storage.uses++;
   }
 
   /** Counts a use that ends. After the last one the memory is freed at once. */
   drop(storage: Storage): void {
-    if (storage.address === 0) return;
-    const uses = this.uses.get(storage);
-    if (uses === undefined) return;
-    if (uses > 1) {
-      this.uses.set(storage, uses - 1);
-      return;
-    }
-    this.uses.delete(storage);
+    if (storage.arena !== this || --storage.uses > 0) return;
+    storage.arena = null;
     storage.release();
   }
 
   /** Leaves a storage to whoever frees what is made outside of arenas: somebody else refers to it now. */
   handOver(storage: Storage): void {
-    if (this.uses.delete(storage)) storage.settle();
+    if (storage.arena !== this) return;
+    storage.arena = null;
+    storage.settle();
   }
 
   /** Leaves all that is left. */
   handOverAll(): void {
-    for (const storage of this.uses.keys()) storage.settle();
-    this.uses.clear();
+    for (let i = 0; i < this.all.length; i++) this.handOver(this.all[i]);
   }
 }

@@ -114,8 +114,12 @@ export function checkDim(dim: unknown, rank: number): number {
 /** Dimensions as a sorted list without repeats; none or an empty list means all. */
 export function checkDims(dims: number | readonly number[] | null | undefined, rank: number): number[] {
   const given: readonly unknown[] = Array.isArray(dims) ? dims : dims === null || dims === undefined ? [] : [dims];
-  if (given.length === 0) return Array.from({ length: rank }, (_, d) => d);
-  const list = given.map((d) => checkDim(d, rank));
+  const list: number[] = [];
+  if (given.length === 0) {
+    for (let d = 0; d < rank; d++) list.push(d);
+    return list;
+  }
+  for (const d of given) list.push(checkDim(d, rank));
   list.sort((a, b) => a - b);
   for (let i = 1; i < list.length; i++) {
     if (list[i] === list[i - 1]) {

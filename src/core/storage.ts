@@ -5,6 +5,7 @@
 import { AdjointError } from '../errors.ts';
 import { arrayOf, bytesOf, type ElementType, type TypedArray } from '../kernels/element.ts';
 import { allocate, heap, outOfMemory, release, slotBytes } from '../kernels/memory.ts';
+import type { Arena } from './arena.ts';
 import { mode } from './mode.ts';
 import { isMemoryDebugEnabled, poison } from './poison.ts';
 import { track } from './reclaim.ts';
@@ -38,6 +39,10 @@ export class Storage {
   readonly inference: boolean;
   /** Keeps the memory alive that this storage shares under a version counter of its own. */
   private readonly owner: Storage | null;
+
+  /** The arena that it belongs to, and how often it is used there. */
+  arena: Arena | null = null;
+  uses = 0;
 
   /** What shows the host how much memory it is, where the host has to be shown (see reclaim.ts). */
   weight: ArrayBuffer | null = null;

@@ -16,7 +16,7 @@ export function classOf(bytes: number): number {
 }
 
 /** Bytes in a block of a class: 128, 160, 192, 224, 256, 320, ... */
-export const classBytes = (c: number): number => smallest * 2 ** (c >> 2) * (1 + (c & 3) / 4);
+export const classBytes = (c: number): number => unit * (4 + (c & 3)) * (1 << (c >> 2));
 
 const free: number[][] = [];
 
