@@ -67,6 +67,13 @@ function rootOf(output: Place, index: number): Edge {
   return edge;
 }
 
+// lists of one kind, see core/shape.ts
+function rootsOf(outputs: OneOrMore<Place>): Edge[] {
+  const roots: Edge[] = [];
+  for (const [i, output] of list(outputs).entries()) roots.push(rootOf(output, i));
+  return roots;
+}
+
 function seedOf({ shape, dtype, anyDtype }: Metadata, gradient: Tensor | null | undefined, index: number): Tensor {
   if (!gradient) {
     if (numelOf(shape) !== 1) {
@@ -93,7 +100,9 @@ function seedsOf(roots: readonly Edge[], gradients: readonly (Tensor | null)[] |
   if (gradients && gradients.length !== roots.length) {
     throw new AdjointError('argument', `got ${roots.length} tensors and ${gradients.length} gradients`);
   }
-  return roots.map(({ node, nr }, i) => seedOf(node.outputs[nr], gradients?.[i], i));
+  const seeds: Tensor[] = [];
+  for (const [i, { node, nr }] of roots.entries()) seeds.push(seedOf(node.outputs[nr], gradients?.[i], i));
+  return seeds;
 }
 
 /**
@@ -118,7 +127,7 @@ export function backward(tensors: OneOrMore<Place>, ...args: readonly unknown[])
         'func.vjp instead or call backward() outside',
     );
   }
-  const roots = list(tensors).map(rootOf);
+  const roots = rootsOf(tensors);
   const seeds = seedsOf(roots, gradients ? list(gradients) : null);
   const run = { retainGraph: retain ?? createGraph, createGraph, accumulate: true, allowUnused: true };
   if (!to) {
@@ -151,7 +160,7 @@ function batchedGrad(
   if (!first || first.ndim === 0) {
     throw new AdjointError('argument', 'isGradsBatched: gradOutputs must be given, as batches along dimension 0');
   }
-  for (const [i, { node, nr }] of list(outputs).map(rootOf).entries()) {
+  for (const [i, { node, nr }] of rootsOf(outputs).entries()) {
     const [batch, { shape }] = [batches[i], node.outputs[nr]];
     if (!batch || sameShape(batch.shape.slice(1), shape)) continue;
     throw new AdjointError(
@@ -241,7 +250,7 @@ export function grad(
   if (materializeGrads && !allowUnused) {
     throw new AdjointError('argument', 'Expected allowUnused to be true or not passed when materializeGrads: true');
   }
-  const roots = list(outputs).map(rootOf);
+  const roots = rootsOf(outputs);
   const seeds = seedsOf(roots, options.gradOutputs ? list(options.gradOutputs) : null);
   const to = list(inputs);
   if (to.length === 0) throw new AdjointError('argument', 'grad requires non-empty inputs.');

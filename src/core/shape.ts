@@ -1,3 +1,7 @@
+/**
+ * Sizes and strides. The lists that every operator makes are made by `push`: those of `map` and `new Array` have holes to V8, sometimes or
+ * always, and code that meets lists with and without them is compiled again and again.
+ */
 import { AdjointError, show } from '../errors.ts';
 
 export type Shape = readonly number[];
@@ -10,6 +14,13 @@ export const numelOf = (shape: Shape): number => {
   for (let d = 0; d < shape.length; d++) n *= shape[d];
   return n;
 };
+
+/** The entries at these places. */
+export function pick(list: Shape, places: readonly number[]): number[] {
+  const picked: number[] = [];
+  for (const place of places) picked.push(list[place]);
+  return picked;
+}
 
 export const showShape = (shape: Shape): string => `[${shape.join(', ')}]`;
 
@@ -24,11 +35,12 @@ export function contiguousStrides(shape: Shape): Shape {
 }
 
 function stridesOf(shape: Shape): Shape {
-  const strides = new Array<number>(shape.length);
+  const strides: number[] = [];
   let step = 1;
-  for (let d = shape.length - 1; d >= 0; d--) {
-    strides[d] = step;
-    step *= Math.max(shape[d], 1);
+  for (let d = 0; d < shape.length; d++) step *= Math.max(shape[d], 1);
+  for (let d = 0; d < shape.length; d++) {
+    step /= Math.max(shape[d], 1);
+    strides.push(step);
   }
   return strides;
 }
@@ -93,7 +105,9 @@ export function checkSize(size: unknown, what = 'size'): number {
 /** The sizes given one by one or as one array, checked. */
 export function toShape(sizes: readonly unknown[]): number[] {
   const list = sizes.length === 1 && Array.isArray(sizes[0]) ? (sizes[0] as unknown[]) : sizes;
-  return list.map((size, d) => checkSize(size, `size of dimension ${d}`));
+  const shape: number[] = [];
+  for (const [d, size] of list.entries()) shape.push(checkSize(size, `size of dimension ${d}`));
+  return shape;
 }
 
 /** A dimension counted from the front; negative ones count from the back. `rank` 0 takes 0 and -1, as in PyTorch. */
@@ -132,26 +146,33 @@ export function checkDims(dims: number | readonly number[] | null | undefined, r
 /** The shape that both broadcast to (torch.broadcast_shapes). */
 export function broadcastShapes(a: Shape, b: Shape): Shape {
   if (sameShape(a, b)) return a;
-  const [long, short] = a.length >= b.length ? [a, b] : [b, a];
-  const skip = long.length - short.length;
-  return long.map((size, d) => {
-    const other = d < skip ? 1 : short[d - skip];
-    if (size === other || other === 1) return size;
-    if (size === 1) return other;
-    const [x, y] = long === a ? [size, other] : [other, size];
-    throw new AdjointError(
-      'shape',
-      `The size of tensor a (${x}) must match the size of tensor b (${y}) at non-singleton dimension ${d}: ` +
-        `shapes ${showShape(a)} and ${showShape(b)} do not broadcast`,
-    );
-  });
+  const rank = Math.max(a.length, b.length);
+  const shape: number[] = [];
+  for (let d = 0; d < rank; d++) {
+    const [inA, inB] = [d - rank + a.length, d - rank + b.length];
+    const x = inA < 0 ? 1 : a[inA];
+    const y = inB < 0 ? 1 : b[inB];
+    if (x !== y && x !== 1 && y !== 1) {
+      throw new AdjointError(
+        'shape',
+        `The size of tensor a (${x}) must match the size of tensor b (${y}) at non-singleton dimension ${d}: ` +
+          `shapes ${showShape(a)} and ${showShape(b)} do not broadcast`,
+      );
+    }
+    shape.push(x === 1 ? y : x);
+  }
+  return shape;
 }
 
 /** The strides with which a tensor of `shape` and `strides` is read as one of `target`: 0 along each broadcast dimension. */
 export function broadcastStrides(shape: Shape, strides: Shape, target: Shape): Shape {
   if (sameShape(shape, target)) return strides;
   const skip = target.length - shape.length;
-  return target.map((size, d) => (d < skip || (shape[d - skip] === 1 && size !== 1) ? 0 : strides[d - skip]));
+  const list: number[] = [];
+  for (let d = 0; d < target.length; d++) {
+    list.push(d < skip || (shape[d - skip] === 1 && target[d] !== 1) ? 0 : strides[d - skip]);
+  }
+  return list;
 }
 
 /** Replaces a -1 among the sizes by what makes their product `numel`. */
@@ -184,7 +205,7 @@ export function inferShape(sizes: readonly number[], numel: number): number[] {
 /** The strides of `shape` over the same elements as (`from`, `strides`), or null where no view can have them. */
 export function viewStrides(from: Shape, strides: Shape, shape: Shape): Shape | null {
   if (numelOf(from) === 0) return sameShape(from, shape) ? strides : contiguousStrides(shape);
-  const result = new Array<number>(shape.length);
+  const result = [...shape];
   let d = shape.length - 1;
   // Each run of dimensions that lie densely in one another can be cut anew.
   let chunkSize = 1;

@@ -22,7 +22,8 @@ export interface Loops {
 /** Drops dimensions of size 1 and joins those that all operands walk through in one stride. */
 export function foldLoops(shape: Shape, strides: readonly Shape[]): Loops {
   const sizes: number[] = [];
-  const folded: number[][] = strides.map(() => []);
+  const folded: number[][] = [];
+  for (let k = 0; k < strides.length; k++) folded.push([]);
   for (let d = shape.length - 1; d >= 0; d--) {
     const size = shape[d];
     if (size === 1) continue;
@@ -34,7 +35,7 @@ export function foldLoops(shape: Shape, strides: readonly Shape[]): Loops {
     }
   }
   sizes.reverse();
-  for (const own of folded) own.reverse();
+  for (let k = 0; k < folded.length; k++) folded[k].reverse();
   return { sizes, strides: folded };
 }
 

@@ -1,7 +1,7 @@
 /** Hands tensors to pointwise kernels: folds dimensions, finds the kernel for what is left, writes its descriptor and runs it. */
 import type { Operand } from '../../autograd/primitive.ts';
 import type { DType } from '../../core/dtype.ts';
-import { broadcastStrides, isContiguous, numelOf } from '../../core/shape.ts';
+import { broadcastStrides, isContiguous, numelOf, type Shape } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { bytesOf, codeOf } from '../../kernels/element.ts';
 import type { Expr } from '../../kernels/expr.ts';
@@ -109,9 +109,10 @@ function isSpread({ shape, strides }: Tensor): boolean {
 /** The loops through the result; of operands that are numbers, the strides mean nothing. Sets `steps`. */
 function loopsOf(operands: readonly Operand[], out: Tensor): Loops {
   const { shape } = out;
-  const strides = operands.map((x) =>
-    typeof x === 'number' ? out.strides : broadcastStrides(x.shape, x.strides, shape),
-  );
+  const strides: Shape[] = [];
+  for (const x of operands) {
+    strides.push(typeof x === 'number' ? out.strides : broadcastStrides(x.shape, x.strides, shape));
+  }
   strides.push(out.strides);
   const loops = foldLoops(shape, strides);
   const inner = loops.sizes.length - 1;

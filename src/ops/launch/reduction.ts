@@ -1,7 +1,7 @@
 /** Hands tensors to reduction kernels: sorts the dimensions, folds them, finds the kernel for what is left and runs it. */
 import type { Operand } from '../../autograd/primitive.ts';
 import type { DType } from '../../core/dtype.ts';
-import { broadcastShapes, broadcastStrides, contiguousStrides, numelOf, type Shape } from '../../core/shape.ts';
+import { broadcastShapes, broadcastStrides, contiguousStrides, numelOf, pick, type Shape } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { bytesOf, codeOf } from '../../kernels/element.ts';
 import { type Expr, input } from '../../kernels/expr.ts';
@@ -78,17 +78,25 @@ export function launchReduction(
     return;
   }
   const last = reduced.sizes.length - 1;
-  const dense = (at: readonly number[]): boolean =>
-    at.includes(1) && at.every((stride) => stride === 1 || stride === 0);
-  const along = (loops: Loops, d: number): number[] => tensors.map((_, t) => loops.strides[t][d]);
   const innermost = last < 0 ? 0 : reduced.strides[0][last];
   let column = -1;
-  if (last < 0 || !dense(along(reduced, last))) {
-    column = kept.sizes.findIndex((_, d) => dense(along(kept, d)));
+  if (last < 0 || !isDense(reduced, last, tensors.length)) {
+    column = kept.sizes.findIndex((_, d) => isDense(kept, d, tensors.length));
     // or across what lies closer than the rows
     if (column < 0) column = kept.strides[0].findLastIndex((stride) => stride > 0 && stride < innermost);
   }
   run(code, operands, type, out, kept, reduced, column, finishing);
+}
+
+/** Whether the first `count` operands move by one element along a loop, or stay, but not all of them. */
+function isDense({ strides }: Loops, d: number, count: number): boolean {
+  let moves = false;
+  for (let t = 0; t < count; t++) {
+    const stride = strides[t][d];
+    if (stride === 1) moves = true;
+    else if (stride !== 0) return false;
+  }
+  return moves;
 }
 
 /** The loops over the dimensions that stay, for the operands and the result, and over those that are reduced, for the operands. */
@@ -98,7 +106,6 @@ function loopsOf(tensors: readonly Tensor[], dims: readonly number[]): [kept: Lo
   const keptDims = [...shape.keys()].filter((d) => !dims.includes(d));
   // the one in which elements lie closest innermost
   const reducedDims = [...dims].sort((a, b) => strides[0][b] - strides[0][a]);
-  const pick = (list: Shape, from: readonly number[]): number[] => from.map((d) => list[d]);
   const keptShape = pick(shape, keptDims);
   return [
     foldLoops(keptShape, [...strides.map((own) => pick(own, keptDims)), contiguousStrides(keptShape)]),
@@ -115,14 +122,23 @@ function denseLoops([x, ...others]: readonly Tensor[], dims: readonly number[]):
   const first = dims.length > 0 && dims[0] === 0;
   if (others.length > 0 || !x.isContiguous() || !isRange(dims, first ? 0 : ndim - dims.length)) return null;
   const split = first ? dims.length : ndim - dims.length;
-  const [before, after] = [numelOf(shape.slice(0, split)), numelOf(shape.slice(split))];
-  const along = (count: number, ...strides: number[]): Loops =>
-    count === 1 ? { sizes: [], strides: strides.map(() => []) } : { sizes: [count], strides: strides.map((s) => [s]) };
-  return first ? [along(after, 1, 1), along(before, after)] : [along(before, after, 1), along(after, 1)];
+  let before = 1;
+  for (let d = 0; d < split; d++) before *= shape[d];
+  const after = numelOf(shape) / before;
+  return first ? [two(after, 1, 1), one(before, after)] : [two(before, after, 1), one(after, 1)];
 }
 
+/** A loop over one dimension, if there is anything to it, with the stride of one operand, and of two. */
+const one = (size: number, a: number): Loops =>
+  size === 1 ? { sizes: [], strides: [[]] } : { sizes: [size], strides: [[a]] };
+const two = (size: number, a: number, b: number): Loops =>
+  size === 1 ? { sizes: [], strides: [[], []] } : { sizes: [size], strides: [[a], [b]] };
+
 /** Whether the numbers count up from `start`. */
-const isRange = (numbers: readonly number[], start: number): boolean => numbers.every((n, i) => n === start + i);
+function isRange(numbers: readonly number[], start: number): boolean {
+  for (let i = 0; i < numbers.length; i++) if (numbers[i] !== start + i) return false;
+  return true;
+}
 
 /** From this length on, a single row is reduced in parts, by all threads. */
 const longRow = 2 ** 18;

@@ -22,8 +22,14 @@ export interface Along {
 }
 
 /** The shape without the dimensions `dims`, or with them as 1. */
-export const reducedShape = (shape: Shape, { dims, keepdim }: Along): number[] =>
-  keepdim ? shape.map((size, d) => (dims.includes(d) ? 1 : size)) : shape.filter((_, d) => !dims.includes(d));
+export function reducedShape(shape: Shape, { dims, keepdim }: Along): number[] {
+  const reduced: number[] = [];
+  for (let d = 0; d < shape.length; d++) {
+    if (!dims.includes(d)) reduced.push(shape[d]);
+    else if (keepdim) reduced.push(1);
+  }
+  return reduced;
+}
 
 /** How many elements each result is made of. */
 export const reducedCount = (shape: Shape, { dims }: Along): number => dims.reduce((n, d) => n * shape[d], 1);

@@ -132,7 +132,11 @@ const without = (list: Shape, dim: number): number[] => list.filter((_, d) => d 
 const layer = (x: Tensor, [dim, index]: readonly [dim: number, index: number]): Tensor =>
   over(x, without(x.shape, dim), without(x.strides, dim), x.offset + index * x.strides[dim]);
 
-const replaced = (list: Shape, dim: number, value: number): number[] => list.map((old, d) => (d === dim ? value : old));
+function replaced(list: Shape, dim: number, value: number): number[] {
+  const own = [...list];
+  own[dim] = value;
+  return own;
+}
 
 /** One index of a dimension, which goes. */
 export const selecting = part('Select', layer);

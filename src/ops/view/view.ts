@@ -24,6 +24,7 @@ import {
   checkSize,
   inferShape,
   isContiguous,
+  pick,
   type Shape,
   showShape,
   viewStrides,
@@ -138,12 +139,7 @@ const inverse = (order: readonly number[]): number[] => order.map((_, d) => orde
 
 const Permute: Primitive<readonly number[]> = primitive(
   'Permute',
-  (dims, x) =>
-    over(
-      x,
-      dims.map((d) => x.shape[d]),
-      dims.map((d) => x.strides[d]),
-    ),
+  (dims, x) => over(x, pick(x.shape, dims), pick(x.strides, dims)),
   [vjp((g, { params: dims }) => permute(g, inverse(dims)))],
   true,
 );
@@ -165,7 +161,12 @@ export const permute = listed('permute', 'dims', (x, dims) => {
 const Transpose: Primitive<readonly [number, number]> = primitive(
   'Transpose',
   ([a, b], x) => {
-    const swapped = (list: Shape): number[] => list.map((own, d) => (d === a ? list[b] : d === b ? list[a] : own));
+    const swapped = (list: Shape): number[] => {
+      const own = [...list];
+      own[a] = list[b];
+      own[b] = list[a];
+      return own;
+    };
     return over(x, swapped(x.shape), swapped(x.strides));
   },
   [vjp((g, { params }) => transpose(g, ...params))],
@@ -246,11 +247,7 @@ const squeezing = (name: string): Primitive<readonly number[]> =>
     name,
     (dims, x) => {
       const kept = x.shape.map((_, d) => d).filter((d) => x.shape[d] !== 1 || !dims.includes(d));
-      return over(
-        x,
-        kept.map((d) => x.shape[d]),
-        kept.map((d) => x.strides[d]),
-      );
+      return over(x, pick(x.shape, kept), pick(x.strides, kept));
     },
     [vjp((g, node) => reshape(g, node.shapes[0]))],
     true,
@@ -287,7 +284,7 @@ const Expand = primitive<Shape>(
   'Expand',
   (shape, x) => {
     const skip = shape.length - x.ndim;
-    const strides = new Array<number>(shape.length);
+    const strides = [...shape];
     for (let d = shape.length - 1; d >= 0; d--) {
       const inner = d + 1 < shape.length ? shape[d + 1] * strides[d + 1] : 1;
       const [size, stride] = d < skip ? [1, inner] : [x.shape[d - skip], x.strides[d - skip]];
@@ -308,7 +305,7 @@ export const expand = listed('expand', 'size', (x, sizes) => {
         `to the number of dimensions in the tensor (${x.ndim})`,
     );
   }
-  const shape = sizes.map((size, d) => {
+  const sizeOf = (size: number, d: number): number => {
     if (d < skip) {
       if (size === -1)
         throw new AdjointError(
@@ -325,7 +322,9 @@ export const expand = listed('expand', 'size', (x, sizes) => {
       `The expanded size of the tensor (${size}) must match the existing size (${own}) at non-singleton dimension ${d}.  ` +
         `Target sizes: ${showShape(sizes)}.  Tensor sizes: ${showShape(x.shape)}`,
     );
-  });
+  };
+  const shape: number[] = [];
+  for (let d = 0; d < sizes.length; d++) shape.push(sizeOf(sizes[d], d));
   return apply(Expand, shape, [x]);
 });
 /** `x` expanded to the shape of `other` (torch.Tensor.expand_as). */
