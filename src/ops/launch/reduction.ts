@@ -122,9 +122,9 @@ function denseLoops([x, ...others]: readonly Tensor[], dims: readonly number[]):
   const first = dims.length > 0 && dims[0] === 0;
   if (others.length > 0 || !x.isContiguous() || !isRange(dims, first ? 0 : ndim - dims.length)) return null;
   const split = first ? dims.length : ndim - dims.length;
-  let before = 1;
+  let [before, after] = [1, 1];
   for (let d = 0; d < split; d++) before *= shape[d];
-  const after = numelOf(shape) / before;
+  for (let d = split; d < ndim; d++) after *= shape[d];
   return first ? [two(after, 1, 1), one(before, after)] : [two(before, after, 1), one(after, 1)];
 }
 

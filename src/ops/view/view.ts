@@ -161,7 +161,8 @@ export const permute = listed('permute', 'dims', (x, dims) => {
 const Transpose: Primitive<readonly [number, number]> = primitive(
   'Transpose',
   ([a, b], x) => {
-    const swapped = (list: Shape): number[] => {
+    const swapped = (list: Shape): Shape => {
+      if (list.length === 0) return list;
       const own = [...list];
       own[a] = list[b];
       own[b] = list[a];
