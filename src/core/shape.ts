@@ -60,28 +60,11 @@ export function positionOf(index: number, shape: Shape, strides: Shape): number 
 export const isContiguous = (shape: Shape, strides: Shape): boolean =>
   liesInRows(shape, strides) || (shape.length > 0 && shape.includes(0));
 
-/** Whether a dimension continues what lies inside of it, which takes up `step` elements. */
-const continues = (size: number, stride: number, step: number): boolean => stride === step || size === 1;
-
-// Up to four dimensions without a loop: V8 14.6 takes turns at compiling one and at dropping it, as lists of numbers come in two kinds.
 function liesInRows(shape: Shape, strides: Shape): boolean {
-  const rank = shape.length;
-  if (rank === 0) return true;
-  const last = rank - 1;
-  if (!continues(shape[last], strides[last], 1)) return false;
-  if (rank === 1) return true;
-  let step = shape[last];
-  if (!continues(shape[last - 1], strides[last - 1], step)) return false;
-  if (rank === 2) return true;
-  step *= shape[last - 1];
-  if (!continues(shape[last - 2], strides[last - 2], step)) return false;
-  if (rank === 3) return true;
-  step *= shape[last - 2];
-  if (!continues(shape[last - 3], strides[last - 3], step)) return false;
-  if (rank === 4) return true;
-  for (let d = last - 4; d >= 0; d--) {
-    step *= shape[d + 1];
-    if (!continues(shape[d], strides[d], step)) return false;
+  let step = 1;
+  for (let d = shape.length - 1; d >= 0; d--) {
+    if (strides[d] !== step && shape[d] !== 1) return false;
+    step *= shape[d];
   }
   return true;
 }
