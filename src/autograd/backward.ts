@@ -67,7 +67,7 @@ function rootOf(output: Place, index: number): Edge {
   return edge;
 }
 
-// lists of one kind, see core/shape.ts
+// made by push, as shapes are (core/shape.ts): the engine goes through it
 function rootsOf(outputs: OneOrMore<Place>): Edge[] {
   const roots: Edge[] = [];
   for (const [i, output] of list(outputs).entries()) roots.push(rootOf(output, i));

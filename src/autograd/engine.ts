@@ -91,7 +91,7 @@ class Backward implements Run {
   private readonly options: BackwardOptions;
   /** One for each node that is reached, first those of the roots. */
   private readonly tasks: Task[] = [];
-  private roots = 0;
+  private rootCount = 0;
   private readonly ready = new ReadyQueue();
   private readonly flight: Flight;
   /** The gradients that have arrived at `options.inputs`. */
@@ -119,7 +119,7 @@ class Backward implements Run {
       this.explore(roots);
       mode.grad = this.options.createGraph;
       for (let i = 0; i < roots.length; i++) this.flight.send(seeds[i], roots[i].node.task as Task, roots[i].nr);
-      for (let i = 0; i < this.roots; i++) if (this.tasks[i].missing === 0) this.ready.push(this.tasks[i]);
+      for (let i = 0; i < this.rootCount; i++) if (this.tasks[i].missing === 0) this.ready.push(this.tasks[i]);
       while (this.ready.size > 0) this.turn(this.ready.pop());
       this.finish();
     } catch (error) {
@@ -140,7 +140,7 @@ class Backward implements Run {
     const { tasks } = this;
     const { inputs, accumulate } = this.options;
     for (const { node } of roots) this.taskOf(node);
-    this.roots = tasks.length;
+    this.rootCount = tasks.length;
     // the list of tasks is the queue as well
     for (let i = 0; i < tasks.length; i++) {
       for (const next of tasks[i].node.next) if (next) this.taskOf(next).missing++;

@@ -4,17 +4,18 @@
  */
 import { Storage } from './storage.ts';
 
-const nothing: Storage[] = [];
-
 export class Arena {
-  /** All that were ever this arena's. */
-  private readonly all: Storage[] = [];
+  /** All that are this arena's, and some that were. */
+  private all: Storage[] = [];
+  /** At this length it is worth looking which are. */
+  private due = 1024;
   /** What was made while it was open last. */
-  made = nothing;
+  made: Storage[] = [];
   private outer: Storage[] | null = null;
 
   /** The storages that are made from now on are this arena's. */
   open(): void {
+    // shortening a list costs more than a new one
     this.made = [];
     this.outer = Storage.nursery;
     Storage.nursery = this.made;
@@ -28,6 +29,9 @@ export class Arena {
       storage.arena = this;
       this.all.push(storage);
     }
+    if (this.all.length < this.due) return;
+    this.all = this.all.filter((storage) => storage.arena === this);
+    this.due = Math.max(this.due, 2 * this.all.length);
   }
 
   /** Whether a storage is this arena's, and there is one use of it. */

@@ -7,7 +7,7 @@ interface NodeWorker {
 }
 
 interface WorkerThreads {
-  Worker: new (source: string, options: { eval: true; execArgv: []; workerData: unknown }) => NodeWorker;
+  Worker: new (source: string, options: { eval: true; workerData: unknown }) => NodeWorker;
 }
 
 const threads = builtinModule<WorkerThreads>('worker_threads');
@@ -48,9 +48,9 @@ export function startWorker<T, H>(serve: (data: T, helper: H) => void, data: T, 
 }
 
 function startThread({ Worker }: WorkerThreads, run: (data: string) => string, data: unknown): void {
-  const source = run("require('node:worker_threads').workerData");
-  // options of the process, such as --input-type, would say how to read the source
-  const worker = new Worker(source, { eval: true, execArgv: [], workerData: data });
+  // options of the process say whether the source is read as a module, where there is no `require`
+  const source = run("process.getBuiltinModule('worker_threads').workerData");
+  const worker = new Worker(source, { eval: true, workerData: data });
   worker.on('error', () => {});
   worker.unref();
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { AdjointError } from '../../src/errors.ts';
-import { autograd, linspace, nn, ones, Tensor, tensor } from '../../src/index.ts';
+import { autograd, func, linspace, nn, ones, stack, Tensor, tensor } from '../../src/index.ts';
 
 const F = nn.functional;
 
@@ -155,6 +155,29 @@ test('what is not finite comes out of the cross-entropy as in PyTorch, also wher
     ],
   );
   assert.deepEqual(loss([[0.5, -1, 2]], [1n], { weight: tensor([1, 0, 1]) }), [nan, [[nan, nan, nan]]]);
+});
+
+test('the cross-entropy of logits is the likelihood of their log softmax, with derivatives of any order', () => {
+  const targets = tensor([
+    [0n, 2n, 3n],
+    [1n, 0n, -7n],
+  ]);
+  const weight = tensor([1, 2, 0.5, 3], { dtype: 'float64' });
+  for (const options of [{}, { weight }, { reduction: 'sum' }, { weight, reduction: 'none' }] as const) {
+    const given = { ...options, ignoreIndex: -7 };
+    const whole = (x: Tensor): Tensor => F.crossEntropy(x, targets, given);
+    const parts = (x: Tensor): Tensor => F.nllLoss(x.logSoftmax(1), targets, given);
+    const x = linspace(-2, 3, 24, { dtype: 'float64' }).reshape(2, 4, 3).sin().requiresGrad_();
+    const near = (a: Tensor, b: Tensor): void => assert.ok(Number(a.sub(b).abs().max().item()) < 1e-12);
+    near(whole(x), parts(x));
+    const [first, other] = [whole, parts].map((f) => autograd.grad(f(x).square().sum(), x, { createGraph: true })[0]);
+    near(first, other);
+    near(...([first, other].map((g) => autograd.grad(g.cos().sum(), x)[0]) as [Tensor, Tensor]));
+    const tangent = x.detach().cos();
+    near(func.jvp(whole, [x.detach()], [tangent])[1], func.jvp(parts, [x.detach()], [tangent])[1]);
+    const batch = stack([x.detach(), tangent]);
+    near(func.vmap(whole)(batch), stack(batch.unbind(0).map(parts)));
+  }
 });
 
 test('nodes are named as in PyTorch', () => {

@@ -78,16 +78,17 @@ export const nllLoss = named(
     const classes = input.shape[dim];
     const inner = numelOf(input.shape.slice(dim + 1));
     if (target._lift || weight?._lift) return nllOfBatch(input, target, weight, ignoreIndex, reduction);
-    const { targets, weights, total } = classesOf(target, classes, weight, ignoreIndex);
+    const { factors: all, total } = factorsOf(target, classes, weight, ignoreIndex);
     const places: number[] = [];
     const samples: number[] = [];
     const factors: number[] = [];
-    for (const [i, c] of targets.entries()) {
-      if (c < 0) continue;
+    for (const [i, given] of target.toTypedArray().entries()) {
+      const c = Number(given);
+      if (c === ignoreIndex) continue;
       const outer = Math.floor(i / inner);
       places.push((outer * classes + c) * inner + (i - outer * inner));
       samples.push(i);
-      factors.push(weights ? -weights[i] : -1);
+      factors.push(all ? all[i] : -1);
     }
     const count = [places.length];
     return apply(NllLoss, { reduction, shape: target.shape, total }, [
@@ -99,32 +100,34 @@ export const nllLoss = named(
   },
 );
 
-/** The class of each sample, -1 for one that is ignored, its weight if there are weights, and the sum of the weights of those that count. */
-function classesOf(
+/**
+ * What the samples count: minus the weight of the class of each, 0 for one that is ignored, and null if that is -1 for all; the sum of the
+ * weights; and whether samples are ignored.
+ */
+function factorsOf(
   target: Tensor,
   classes: number,
   weight: Tensor | null,
   ignoreIndex: number,
-): { targets: Float64Array; weights: Float64Array | null; total: number } {
-  const given = target.toTypedArray();
-  const ofClasses = weight?.toTypedArray();
-  const targets = new Float64Array(given.length);
-  const weights = ofClasses ? new Float64Array(given.length) : null;
+): { factors: Float64Array | null; total: number; ignores: boolean } {
+  const targets = target.toTypedArray();
+  const weights = weight?.toTypedArray();
+  const factors = weights ? new Float64Array(targets.length) : null;
   let total = 0;
-  for (let i = 0; i < given.length; i++) {
-    const c = Number(given[i]);
+  let ignores = false;
+  for (let i = 0; i < targets.length; i++) {
+    const c = Number(targets[i]);
     if (c === ignoreIndex) {
-      targets[i] = -1;
+      ignores = true;
       continue;
     }
     if (!(c >= 0 && c < classes))
       throw new AdjointError('index', `Target ${c} is out of bounds: there are ${classes} classes.`);
-    targets[i] = c;
-    const w = ofClasses ? Number(ofClasses[c]) : 1;
-    if (weights) weights[i] = w;
+    const w = weights ? Number(weights[c]) : 1;
+    if (factors) factors[i] = -w;
     total += w;
   }
-  return { targets, weights, total };
+  return { factors, total, ignores };
 }
 
 /** The same where targets or weights cannot be read. */
@@ -174,7 +177,7 @@ function checkClasses(call: string, input: Tensor, target: Tensor, weight: Tenso
 
 /**
  * The negative log likelihood of the log softmax of `input` (torch.nn.functional.cross_entropy). With classes as the target, and without label
- * smoothing, it is one node of the graph: the log softmax is not kept.
+ * smoothing, it is one node of the graph, which keeps the logits and not their log softmax: so they must not be written over before the backward.
  * @param input logits of shape (N, C), (N, C, d1, ...) or (C)
  * @param target classes as for `nllLoss`, or probabilities of all classes, of the shape of `input` and a floating dtype
  * @param weight one for each class
@@ -197,10 +200,11 @@ export const crossEntropy = named(
       throw new AdjointError('argument', `label_smoothing must be between 0.0 and 1.0. Got: ${show(labelSmoothing)}`);
     }
     checkTensors('crossEntropy', input, target);
-    const readable = !target._lift && !weight?._lift;
-    if (readable && labelSmoothing === 0 && isFloatingPoint(input.dtype) && !isFloatingPoint(target.dtype)) {
+    const ofClasses = labelSmoothing === 0 && isFloatingPoint(input.dtype) && !isFloatingPoint(target.dtype);
+    // targets and weights are read, and rows have totals if they have elements
+    if (ofClasses && !target._lift && !weight?._lift && input.numel() > 0) {
       checkClasses('crossEntropy', input, target, weight);
-      if (input.numel() > 0) return ofLogits(input, target, weight, ignoreIndex, reduction);
+      return ofLogits(input, target, weight, ignoreIndex, reduction);
     }
     const logs = input.logSoftmax(classDim(input));
     if (sameShape(input.shape, target.shape) && isFloatingPoint(target.dtype)) {
@@ -223,10 +227,10 @@ function ofLogits(
   reduction: LossReduction,
 ): Tensor {
   const dim = classDim(input);
-  const { targets, weights, total } = classesOf(target, input.shape[dim], weight, ignoreIndex);
-  const own = targets.includes(-1) ? fromElements(targets, target.shape, 'int32') : target;
-  const factor = weights ? fromElements(weights, target.shape, input.dtype).neg().unsqueeze(dim) : -1;
-  return lossOfLogits({ dim, reduction, shape: target.shape, total }, input, own.unsqueeze(dim), factor);
+  const { factors, total, ignores } = factorsOf(target, input.shape[dim], weight, ignoreIndex);
+  const classes = ignores ? target.to('int32').maskedFill(target.eq(ignoreIndex), -1) : target;
+  const factor = factors ? fromElements(factors, target.shape, input.dtype).unsqueeze(dim) : -1;
+  return lossOfLogits({ dim, reduction, shape: target.shape, total }, input, classes.unsqueeze(dim), factor);
 }
 
 /** One weight for each class, shaped to broadcast with the input. */

@@ -22,7 +22,7 @@ import { launchPointwise, pointwiseCode } from '../launch/pointwise.ts';
 import { launchLines, rowCode } from '../launch/rows.ts';
 import { Pointwise } from '../pointwise/pointwise-operator.ts';
 import { reducedShape } from '../reduction/along.ts';
-import { softmaxBackward } from '../reduction/softmax.ts';
+import { logSoftmaxOf, logSoftmaxTotals, softmaxBackward } from '../reduction/softmax.ts';
 import type { LossReduction } from './loss.ts';
 
 interface Params {
@@ -35,15 +35,7 @@ interface Params {
   readonly total: number;
 }
 
-// of the logits of a sample: the greatest, and the logarithm of the sum of e^(x - greatest)
-const [x, greatest, logOfTotal] = [0, 1, 2].map(s.input);
-const totals = rowCode({
-  totals: [
-    { map: x, combine: 'max', finish: s.input(0) },
-    { map: s.expFlushed(s.sub(x, greatest)), combine: 'sum', finish: s.log(s.input(0)) },
-  ],
-  results: [greatest, logOfTotal],
-});
+const totals = rowCode({ totals: logSoftmaxTotals, results: [s.input(1), s.input(2)] });
 
 // samples whose target is below 0 do not count
 const counted = (target: s.Expr, value: s.Expr): s.Expr => s.select(s.lt(target, 0), 0, value);
@@ -58,7 +50,7 @@ const indexOf = (target: Tensor): Tensor => target.clampMin(0);
 
 const spread = pointwiseCode(
   // 0 rather than -0 for what does not count
-  s.raw('sub', 0, s.mul(s.input(3), s.expFlushed(s.sub(s.sub(x, greatest), logOfTotal)))),
+  s.raw('sub', 0, s.mul(s.input(3), s.expFlushed(logSoftmaxOf))),
 );
 /** c ([class = target] - e^(x - greatest - logOfTotal)), the last two being those of x, for a c of each sample. */
 const NllLossBackward: Primitive<number> = primitive<number>(

@@ -38,7 +38,7 @@ function resultOf(root: Expr): Result {
 
 /**
  * Computes a row program along `dim` of operands that broadcast to a shape: as rows where they are such, else one kernel after the other.
- * Results have that shape, or 1 along `dim` if they are made of nothing that moves along it.
+ * Results have that shape, or 1 along `dim` if they are made of nothing that moves along it. Where it has no elements, nothing is written.
  * @param causal whether of row r of each matrix only the first r + 1 elements count, and the rest of the results is 0: rows have to be such
  */
 export function launchLines(

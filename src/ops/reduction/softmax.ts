@@ -6,6 +6,7 @@ import { named } from '../../core/named.ts';
 import { checkDim } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import * as s from '../../kernels/expr.ts';
+import type { RowTotal } from '../../kernels/rows.ts';
 import { launchReduction, reduction } from '../launch/reduction.ts';
 import { launchLines, type RowCode, rowCode } from '../launch/rows.ts';
 import { checkFloating, reducedShape } from './along.ts';
@@ -35,13 +36,13 @@ export function softmaxCode(score: s.Expr, operands: number, greatest = s.input(
 }
 
 const [x, greatest, logOfTotal] = [0, 1, 2].map(s.input);
-const logSoftmaxCode = rowCode({
-  totals: [
-    { map: x, combine: 'max', finish: s.input(0) },
-    { map: s.expFlushed(s.sub(x, greatest)), combine: 'sum', finish: s.log(s.input(0)) },
-  ],
-  results: [s.sub(s.sub(x, greatest), logOfTotal)],
-});
+/** The greatest element x of a row, and the logarithm of the sum of e^(x - greatest). */
+export const logSoftmaxTotals: readonly RowTotal[] = [
+  { map: x, combine: 'max', finish: s.input(0) },
+  { map: s.expFlushed(s.sub(x, greatest)), combine: 'sum', finish: s.log(s.input(0)) },
+];
+export const logSoftmaxOf: s.Expr = s.sub(s.sub(x, greatest), logOfTotal);
+const logSoftmaxCode = rowCode({ totals: logSoftmaxTotals, results: [logSoftmaxOf] });
 
 const products = reduction('sum', s.mul(s.input(0), s.input(1)));
 /** The sum of a b along a dimension, which becomes 1. */
