@@ -110,7 +110,8 @@ function factorsOf(
   weight: Tensor | null,
   ignoreIndex: number,
 ): { factors: Float64Array | null; total: number; ignores: boolean } {
-  const targets = target.toTypedArray();
+  // big integers take several times as long to read, and classes are far below 2^53
+  const targets = target.to('float64').toTypedArray();
   const weights = weight?.toTypedArray();
   const factors = weights ? new Float64Array(targets.length) : null;
   let total = 0;
