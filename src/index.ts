@@ -122,7 +122,7 @@ export {
   sum,
 } from './ops/reduction/reduction.ts';
 export { cummax, cummin, cumprod, cumsum, logcumsumexp } from './ops/reduction/scan.ts';
-export * from './ops/reduction/softmax.ts';
+export { logSoftmax, softmax } from './ops/reduction/softmax.ts';
 export { std, stdMean, var, varMean } from './ops/reduction/variance.ts';
 export { fill } from './ops/view/copy.ts';
 export * from './ops/view/grid.ts';

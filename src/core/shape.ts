@@ -188,7 +188,7 @@ export function inferShape(sizes: readonly number[], numel: number): number[] {
 /** The strides of `shape` over the same elements as (`from`, `strides`), or null where no view can have them. */
 export function viewStrides(from: Shape, strides: Shape, shape: Shape): Shape | null {
   if (numelOf(from) === 0) return sameShape(from, shape) ? strides : contiguousStrides(shape);
-  const result = [...shape];
+  const result = [...shape]; // a list of its length
   let d = shape.length - 1;
   // Each run of dimensions that lie densely in one another can be cut anew.
   let chunkSize = 1;

@@ -19,7 +19,7 @@ import * as extremum from './reduction/extremum.ts';
 import * as median from './reduction/median.ts';
 import * as reduction from './reduction/reduction.ts';
 import * as scan from './reduction/scan.ts';
-import * as softmax from './reduction/softmax.ts';
+import { logSoftmax, softmax } from './reduction/softmax.ts';
 import { varianceMethods } from './reduction/variance.ts';
 import * as copy from './view/copy.ts';
 import * as inplaceView from './view/inplace-view.ts';
@@ -28,6 +28,8 @@ import * as view from './view/view.ts';
 
 /** The few activations that are methods. */
 const activation = { hardshrink, prelu };
+/** Its module has more than operators. */
+const softmaxes = { logSoftmax, softmax };
 
 const families = {
   accumulation,
@@ -48,7 +50,7 @@ const families = {
   rearrange,
   reduction,
   scan,
-  softmax,
+  softmaxes,
   sorting,
   varianceMethods,
   view,

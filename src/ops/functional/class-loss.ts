@@ -5,33 +5,25 @@ import { apply, type Primitive, primitive, vjp } from '../../autograd/primitive.
 import { filled, fromElements } from '../../core/creation.ts';
 import { isFloatingPoint } from '../../core/dtype.ts';
 import { named } from '../../core/named.ts';
-import { numelOf, type Shape, sameShape, showShape } from '../../core/shape.ts';
+import { numelOf, sameShape, showShape } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { AdjointError, show } from '../../errors.ts';
 import * as s from '../../kernels/expr.ts';
 import { Pointwise } from '../pointwise/pointwise-operator.ts';
-import { lossOfLogits } from './logit-loss.ts';
+import { type ClassLosses, lossOfLogits, scaled } from './logit-loss.ts';
 import { checkReduction, checkTensors, type LossReduction, reduced } from './loss.ts';
-
-interface ClassLosses {
-  readonly reduction: LossReduction;
-  /** The shape of the losses. */
-  readonly shape: Shape;
-  /** What the mean divides by. */
-  readonly total: number;
-}
 
 const NllLoss: Primitive<ClassLosses> = primitive<ClassLosses>(
   'NllLoss',
-  ({ reduction, shape, total }, x, places, samples, factors) => {
+  (params, x, places, samples, factors) => {
     const losses = x.take(places).mul(factors);
-    if (reduction === 'none') return filled(shape, 0, x.dtype).put(samples, losses);
-    return reduction === 'sum' ? losses.sum() : losses.sum().div(total);
+    if (params.reduction === 'none') return filled(params.shape, 0, x.dtype).put(samples, losses);
+    return scaled(losses.sum(), params);
   },
   [
     vjp(
-      (g, { params: { reduction, total }, shapes: [shape] }, _, places, samples, factors) => {
-        const share = reduction === 'none' ? g.take(samples) : reduction === 'mean' ? g.div(total) : g;
+      (g, { params, shapes: [shape] }, _, places, samples, factors) => {
+        const share = params.reduction === 'none' ? g.take(samples) : scaled(g, params);
         const values = factors.mul(share);
         const zeros = filled(shape, 0, g.dtype);
         // zeros are the same for all examples of a batch, what is written is not
@@ -78,12 +70,11 @@ export const nllLoss = named(
     const classes = input.shape[dim];
     const inner = numelOf(input.shape.slice(dim + 1));
     if (target._lift || weight?._lift) return nllOfBatch(input, target, weight, ignoreIndex, reduction);
-    const { factors: all, total } = factorsOf(target, classes, weight, ignoreIndex);
+    const { targets, factors: all, total } = factorsOf(target, classes, weight, ignoreIndex);
     const places: number[] = [];
     const samples: number[] = [];
     const factors: number[] = [];
-    for (const [i, given] of target.toTypedArray().entries()) {
-      const c = Number(given);
+    for (const [i, c] of targets.entries()) {
       if (c === ignoreIndex) continue;
       const outer = Math.floor(i / inner);
       places.push((outer * classes + c) * inner + (i - outer * inner));
@@ -101,7 +92,7 @@ export const nllLoss = named(
 );
 
 /**
- * What the samples count: minus the weight of the class of each, 0 for one that is ignored, and null if that is -1 for all; the sum of the
+ * The targets, and what the samples count: minus the weight of the class of each, 0 for one that is ignored, and null if that is -1 for all; the sum of the
  * weights; and whether samples are ignored.
  */
 function factorsOf(
@@ -109,15 +100,15 @@ function factorsOf(
   classes: number,
   weight: Tensor | null,
   ignoreIndex: number,
-): { factors: Float64Array | null; total: number; ignores: boolean } {
+): { targets: Float64Array; factors: Float64Array | null; total: number; ignores: boolean } {
   // big integers take several times as long to read, and classes are far below 2^53
-  const targets = target.to('float64').toTypedArray();
+  const targets = target.to('float64').toTypedArray() as Float64Array;
   const weights = weight?.toTypedArray();
   const factors = weights ? new Float64Array(targets.length) : null;
   let total = 0;
   let ignores = false;
   for (let i = 0; i < targets.length; i++) {
-    const c = Number(targets[i]);
+    const c = targets[i];
     if (c === ignoreIndex) {
       ignores = true;
       continue;
@@ -128,7 +119,7 @@ function factorsOf(
     if (factors) factors[i] = -w;
     total += w;
   }
-  return { factors, total, ignores };
+  return { targets, factors, total, ignores };
 }
 
 /** The same where targets or weights cannot be read. */

@@ -22,17 +22,24 @@ import { launchPointwise, pointwiseCode } from '../launch/pointwise.ts';
 import { launchLines, rowCode } from '../launch/rows.ts';
 import { Pointwise } from '../pointwise/pointwise-operator.ts';
 import { reducedShape } from '../reduction/along.ts';
-import { logSoftmaxOf, logSoftmaxTotals, softmaxBackward } from '../reduction/softmax.ts';
+import { inner, logSoftmaxOf, logSoftmaxTotals, softmaxBackward } from '../reduction/softmax.ts';
 import type { LossReduction } from './loss.ts';
 
-interface Params {
-  /** The dimension of the classes. */
-  readonly dim: number;
+export interface ClassLosses {
   readonly reduction: LossReduction;
   /** The shape of the losses. */
   readonly shape: Shape;
   /** What the mean divides by. */
   readonly total: number;
+}
+
+/** What a sum of losses comes to, and, as that is linear, a cotangent of it. */
+export const scaled = (sum: Tensor, { reduction, total }: ClassLosses): Tensor =>
+  reduction === 'mean' ? sum.div(total) : sum;
+
+interface Params extends ClassLosses {
+  /** The dimension of the classes. */
+  readonly dim: number;
 }
 
 const totals = rowCode({ totals: logSoftmaxTotals, results: [s.input(1), s.input(2)] });
@@ -70,7 +77,7 @@ const NllLossBackward: Primitive<number> = primitive<number>(
     null,
     vjp(
       (h, { params: dim, shapes: [, , , shape] }, x, greatest, logOfTotal, target) =>
-        h.mul(apply(NllLossBackward, dim, [x, greatest, logOfTotal, filled(shape, 1, x.dtype), target])).sum(dim, true),
+        inner(dim, h, apply(NllLossBackward, dim, [x, greatest, logOfTotal, filled(shape, 1, x.dtype), target])),
       0,
       1,
       2,
@@ -84,19 +91,19 @@ withBatchRule(NllLossBackward, (dim, inputs, batched) => run(NllLossBackward, di
 /** [losses, greatest, logOfTotal] of x, the targets and the factors. */
 const NllLoss: Primitive<Params> = primitiveOfSeveral<Params>(
   'NllLoss',
-  ({ dim, reduction, shape, total }, x, target, factor) => {
+  (params, x, target, factor) => {
+    const { dim, reduction, shape } = params;
     const known = [0, 1].map(() => Tensor.empty(reducedShape(x.shape, { dims: [dim], keepdim: true }), x.dtype));
     launchLines(totals, x.shape, [x], dim, x.dtype, known);
     const losses = Loss.call(x.gather(dim, indexOf(target)), known[0], known[1], factor, target);
-    if (reduction === 'none') return [losses.reshape(shape), ...known];
-    const sum = losses.sum();
-    return [reduction === 'sum' ? sum : sum.div(total), ...known];
+    return [reduction === 'none' ? losses.reshape(shape) : scaled(losses.sum(), params), ...known];
   },
   [
     vjp<Params, Gradients>(
-      ([g], { params: { dim, reduction, total } }, x, target, factor, greatest, logOfTotal) => {
+      ([g], { params }, x, target, factor, greatest, logOfTotal) => {
         if (!g) return null;
-        const share = reduction === 'none' ? g.unsqueeze(dim) : reduction === 'mean' ? g.div(total) : g;
+        const { dim, reduction } = params;
+        const share = reduction === 'none' ? g.unsqueeze(dim) : scaled(g, params);
         const c = Counted.call(share, factor, target);
         return apply(NllLossBackward, dim, [x, greatest, logOfTotal, c, target]);
       },
@@ -110,14 +117,14 @@ const NllLoss: Primitive<Params> = primitiveOfSeveral<Params>(
     null,
   ] as (Vjp<Params, Gradients> | null)[],
 );
-withBatchRule(NllLoss, ({ dim, reduction, shape, total }, inputs, batched) => {
+withBatchRule(NllLoss, (params, inputs, batched) => {
+  const { dim, reduction, shape } = params;
   const examples = examplesOf(inputs, batched);
   const [size] = (examples[0] as Tensor).shape;
-  const each: Params = { dim: dim + 1, reduction: 'none', shape: [size, ...shape], total };
+  const each: Params = { ...params, dim: dim + 1, reduction: 'none', shape: [size, ...shape] };
   const [losses, ...known] = run(NllLoss, each, examples) as Tensor[];
-  if (reduction === 'none') return [losses, ...known];
-  const sums = losses.reshape([size, numelOf(shape)]).sum(1);
-  return [reduction === 'sum' ? sums : sums.div(total), ...known];
+  const rows = losses.reshape([size, numelOf(shape)]);
+  return [reduction === 'none' ? losses : scaled(rows.sum(1), params), ...known];
 });
 
 /**

@@ -55,7 +55,7 @@ const InnerProduct: Primitive<number> = primitive<number>(
   },
   [vjp((g, _, b) => g.mul(b), 1), vjp((g, _, a) => g.mul(a), 0)],
 );
-const inner = (dim: number, a: Tensor, b: Tensor): Tensor => apply(InnerProduct, dim, [a, b]);
+export const inner = (dim: number, a: Tensor, b: Tensor): Tensor => apply(InnerProduct, dim, [a, b]);
 
 // of the cotangent, the result, a number, and what the elements of a row know of each other
 const [g, y, scale, common] = [0, 1, 2, 3].map(s.input);

@@ -285,7 +285,7 @@ const Expand = primitive<Shape>(
   'Expand',
   (shape, x) => {
     const skip = shape.length - x.ndim;
-    const strides = [...shape];
+    const strides = [...shape]; // a list of its length
     for (let d = shape.length - 1; d >= 0; d--) {
       const inner = d + 1 < shape.length ? shape[d + 1] * strides[d + 1] : 1;
       const [size, stride] = d < skip ? [1, inner] : [x.shape[d - skip], x.strides[d - skip]];
